@@ -1,0 +1,179 @@
+"""What flows through the project, from a data set to a score.
+
+Coordinates are pixels, x to the right and y down; the centre of the top-left pixel is (0.5, 0.5), so the
+polygon of a whole picture is (0, 0), (W, 0), (W, H), (0, H).  Polygons run clockwise as seen, starting at the corner where
+reading starts (for a horizontal word: top left).
+
+Tensor names carry their axes:
+    B  pictures (or crops) of a batch      C  channels
+    H  height and W width of the input     h  height and w width of the half-resolution maps (h = H/2, w = W/2)
+    T  time steps of a recogniser          K  classes of its charset, special tokens included
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+Image = NDArray[np.uint8]
+"""Height x width x 3, RGB."""
+Points = NDArray[np.float32]
+"""n x 2, columns x and y."""
+Quads = NDArray[np.float32]
+"""n x 4 x 2."""
+
+LabelKind = Literal["char", "word"]
+"""``char``: character quads are known (strong).  ``word``: only word polygons are (weak)."""
+Direction = Literal["horizontal", "stacked", "rotated"]
+"""How a word is read: left to right, upright characters from top to bottom, or a line turned by its angle."""
+
+
+@dataclass(slots=True)
+class SceneWord:
+    """One word (or line, where a set is labelled by lines) of a scene.
+
+    ``text`` is None when the transcription is missing; ``ignore`` marks "do not care" regions, which neither train nor count.
+    ``characters`` holds one quad per non-space character of ``text``, in reading order.
+    """
+
+    polygon: Points
+    text: str | None
+    ignore: bool = False
+    characters: Quads | None = None
+    script: str = "Latin"
+    direction: Direction = "horizontal"
+
+
+@dataclass(slots=True)
+class Scene:
+    """A picture with its words.  ``key`` is ``<set>/<id>`` and unique over all sets."""
+
+    image: Image
+    words: list[SceneWord]
+    key: str
+    label_kind: LabelKind
+    lines: list[Points] | None = None
+
+
+@dataclass(slots=True)
+class Word:
+    """A cropped word with its transcription; ``key`` is ``<set>/<id>``."""
+
+    image: Image
+    text: str
+    key: str
+    script: str = "Latin"
+    direction: Direction = "horizontal"
+    characters: Quads | None = None
+
+
+@dataclass(slots=True)
+class WeakWord:
+    """A word of a weakly labelled picture that still waits for its character boxes.
+
+    ``crop`` is the word cut upright from the untouched source picture at a fixed height; ``to_map`` takes homogeneous crop
+    pixel coordinates to coordinates of the half-resolution map of sample ``sample`` of the batch (3 x 3, float64).
+    ``polygon`` is the word in that map's coordinates.
+    """
+
+    sample: int
+    text: str
+    crop: Image
+    to_map: NDArray[np.float64]
+    polygon: Points
+
+
+@dataclass(slots=True)
+class SceneBatch:
+    """What the detector trains on.
+
+    ``images_BCHW`` uint8 RGB.  ``maps_B2hw`` float32 in [0, 1]: region score, affinity score.  ``trust_Bhw`` float32 in [0, 1]:
+    the confidence map S_c, 0 where the loss must not look.  ``weak`` lists the words whose maps and trust the training step
+    fills in.  ``skipped`` names samples whose image could not be decoded and that another one stands in for.
+    """
+
+    images_BCHW: torch.Tensor
+    maps_B2hw: torch.Tensor
+    trust_Bhw: torch.Tensor
+    keys: list[str]
+    weak: list[WeakWord] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class WordBatch:
+    """What the recogniser trains on: ``images_BCHW`` uint8 and the texts as strings; the codec belongs to the model."""
+
+    images_BCHW: torch.Tensor
+    texts: list[str]
+    keys: list[str]
+    skipped: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Detection:
+    """A found word in pixels of the original picture.
+
+    ``score`` is the mean region score inside the box, in [0, 1]; ``angle`` is the reading direction in degrees, counter-clockwise from
+    the positive x axis as seen, in (-180, 180].
+    """
+
+    polygon: Points
+    score: float
+    angle: float = 0.0
+    direction: Direction = "horizontal"
+    characters: Quads | None = None
+
+
+@dataclass(slots=True)
+class Reading:
+    """A decoded text.  ``confidence`` in [0, 1] is the product of ``characters``, the confidence per emitted character."""
+
+    text: str
+    confidence: float
+    characters: list[float] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Page:
+    """What the reader found in one picture, in reading order."""
+
+    path: str
+    width: int
+    height: int
+    words: list[tuple[Detection, Reading]]
+
+
+@dataclass(slots=True)
+class Score:
+    """One number of a result table: ``low`` and ``high`` bound its 95 % interval (None where no interval is defined)."""
+
+    set: str
+    protocol: str
+    metric: str
+    value: float
+    n: int
+    low: float | None = None
+    high: float | None = None
+
+
+class Detects(Protocol):
+    """Anything that finds words in pictures, for example ``ocr.detection.detector.Detector``."""
+
+    def detect(self, images: list[Image]) -> list[list[Detection]]:
+        """Words of every picture, in pixels of that picture."""
+        ...
+
+
+class Reads(Protocol):
+    """Anything that reads word crops, for example ``ocr.recognition.recognizer.Recognizer``."""
+
+    def read(self, images: list[Image]) -> list[Reading]:
+        """One reading for every crop, in the order given."""
+        ...
