@@ -1,0 +1,61 @@
+# `make` lists the targets.  What CI runs is what these targets run.
+PYTHON ?= python3
+VENV   ?= .venv
+DATA   ?= data/demo
+RUNS   ?= runs/demo
+TORCH  ?= 2.13.0
+CV2    := $(shell sed -n 's/.*"opencv-python==\([0-9.]*\)".*/\1/p' pyproject.toml)
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+DONE   := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo demo-data test test-slow lint types format clean-demo
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(DONE)  ## make the environment (.venv) with everything in it
+
+$(DONE): pyproject.toml
+	@echo "installing into $(VENV) (one to three minutes)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@if nvidia-smi >/dev/null 2>&1; then \
+	  echo "  torch $(TORCH) for the NVIDIA driver found here"; $(PIP) install -q torch==$(TORCH); \
+	else \
+	  echo "  torch $(TORCH) for the CPU"; \
+	  $(PIP) install -q --retries 0 --timeout 20 --index-url https://download.pytorch.org/whl/cpu torch==$(TORCH) 2>/dev/null \
+	  || $(PIP) install -q torch==$(TORCH); \
+	fi
+	@echo "  the project and what it needs"
+	@$(PIP) install -q -e '.[train,render,dev]'
+	@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
+	  echo "  the system has no libGL: keeping the headless OpenCV alone"; \
+	  $(PIP) uninstall -q -y opencv-python; \
+	  $(PIP) install -q --force-reinstall --no-deps opencv-python-headless==$(CV2); }
+	@$(BIN)/python -c 'import cv2, torch, pytorch_lightning; print(f"  installed: torch {torch.__version__}, OpenCV {cv2.__version__}")'
+	@touch $@
+
+demo: $(DONE)  ## render data, train a detector and a recogniser, evaluate, read pictures, write a page (under 10 minutes)
+	@$(BIN)/python -m experiments.demo --data $(DATA) --runs $(RUNS)
+
+demo-data: $(DONE)  ## render the stand-ins for SynthText, ICDAR 2015 and MJSynth into data/demo and prepare them
+	@$(BIN)/python -m experiments.demo --data $(DATA) --runs $(RUNS) --only data
+
+test: $(DONE)  ## run the fast tests (under 5 minutes on two cores)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+test-slow: $(DONE)  ## run the tests that take minutes (at most 30)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow -n 2 --dist worksteal
+
+lint: $(DONE)  ## ruff: style and mistakes
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(DONE)  ## mypy on ocr/
+	@$(BIN)/mypy
+
+format: $(DONE)  ## let ruff rewrite what it can
+	@$(BIN)/ruff check -q --fix . ; $(BIN)/ruff format .
+
+clean-demo:  ## remove the demo's rendered data and runs (asks nothing else)
+	rm -rf $(DATA) $(RUNS)
