@@ -1,0 +1,124 @@
+"""The ``ocr`` command: evaluate a checkpoint, read pictures, list runs.  Heavy imports happen inside the sub-commands."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from ocr.config import compose_config, plain
+    from ocr.run import checkpoint
+    from ocr.run.evaluate import evaluate_checkpoint, print_scores
+
+    content = checkpoint.read(arguments.checkpoint)
+    ours = content["ocr"]
+    given = {o.split("=", 1)[0] for o in arguments.overrides}
+    names = next((o.split("=", 1)[1].split("+") for o in arguments.overrides if o.startswith("data=")), [])
+    if not names:
+        raise ValueError(
+            "name the sets to evaluate on: data=icdar2015, data=rendered_words_v1+us_plates, or the path of a prepared set"
+        )
+    preset = [] if "model" in given else [f"model={'craft' if ours['task'] == 'detection' else 'crnn'}"]
+    overrides = preset + [o for o in arguments.overrides if not o.startswith("data=")]
+    settings = plain(compose_config(overrides))
+    if settings["task"] != ours["task"]:
+        raise ValueError(f"{arguments.checkpoint} is a {ours['task']} checkpoint; leave model= away")
+    aliases = {"icdar": "icdar2015"}
+    out = Path(arguments.out) if arguments.out else Path(arguments.checkpoint).parent / "predictions"
+    console = Console()
+    rows = evaluate_checkpoint(
+        Path(arguments.checkpoint), [aliases.get(n, n) for n in names], settings, out, console, arguments.split
+    )
+    print_scores(rows, console)
+    console.print(f"per-sample rows and scores.jsonl: {out}", highlight=False)
+    return 0
+
+
+def _read(arguments: argparse.Namespace) -> int:
+    import torch
+
+    from ocr.reader import Reader, read_files
+    from ocr.run import checkpoint
+
+    device = arguments.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    inference = {"long_side": arguments.long_side} if arguments.long_side else {}
+    reader = Reader(
+        checkpoint.detector(arguments.detector, device, **inference),
+        checkpoint.recognizer(arguments.recognizer, device),
+    )
+    failed = read_files(arguments.pictures, reader, out=arguments.out, json_path=arguments.json)
+    return 1 if failed else 0
+
+
+def _runs(arguments: argparse.Namespace) -> int:
+    from ocr import sweep
+
+    folders = sorted(p.parent for p in Path(arguments.runs).rglob("run.json"))
+    if not folders:
+        raise ValueError(
+            f"no run below {arguments.runs}; runs are made by train.py (runs=… or OCR_RUNS names the folder)"
+        )
+    sweep.show(folders)
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(
+        prog="ocr", description="Evaluate checkpoints, read pictures, list runs. Training: python train.py --help"
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="score a checkpoint on prepared sets under a named protocol",
+        description="Example: ocr evaluate runs/…/best.ckpt data=icdar2015 protocol=ic15_iou root=data",
+    )
+    evaluate.add_argument("checkpoint", help="a .ckpt of this project")
+    evaluate.add_argument("overrides", nargs="*", help="data=SET[+SET…] (required), protocol=NAME, root=FOLDER")
+    evaluate.add_argument("--split", default="test", help="split of the sets (default: test)")
+    evaluate.add_argument("--out", help="folder for per-sample rows (default: predictions/ beside the checkpoint)")
+    evaluate.set_defaults(run=_evaluate)
+    read = commands.add_parser(
+        "read",
+        help="find and read the words of pictures",
+        description="Prints JSON and draws the words found on each picture.",
+    )
+    read.add_argument("pictures", nargs="+", help="picture files")
+    read.add_argument("--detector", required=True, help="checkpoint of a detector")
+    read.add_argument("--recognizer", required=True, help="checkpoint of a recogniser")
+    read.add_argument("--out", default="readings", help="folder for the drawn pictures (default: readings)")
+    read.add_argument("--json", help="write the JSON here as well (default: words.jsonl in --out)")
+    read.add_argument(
+        "--long-side", type=int, help="longer side at which pictures are searched, pixels (default: the checkpoint's)"
+    )
+    read.add_argument("--device", help="torch device (default: cuda when there is one)")
+    read.set_defaults(run=_read)
+    runs = commands.add_parser("runs", help="list the runs on disk with their state and score")
+    runs.add_argument("runs", nargs="?", default="runs", help="folder of the runs (default: runs)")
+    runs.set_defaults(run=_runs)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit status: 0 done, 1 something failed, 2 the command line is wrong, 130 interrupted."""
+    arguments = parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except ModuleNotFoundError as error:
+        print(f"error: {error.name} is not installed; this command needs it: pip install 'ocr[train]'", file=sys.stderr)
+        return 1
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

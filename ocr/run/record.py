@@ -1,0 +1,116 @@
+"""What a run directory says about its run: ``run.json``, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+Status = Literal["running", "finished", "interrupted", "failed"]
+PACKAGES = (
+    "ocr",
+    "torch",
+    "pytorch-lightning",
+    "hydra-core",
+    "omegaconf",
+    "albumentations",
+    "numpy",
+    "opencv-python",
+    "lmdb",
+)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a text file so that a kill at any moment leaves the old content or the new one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+
+
+def versions() -> dict[str, str]:
+    """Python and package versions that results depend on."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def peak_memory_mb() -> float:
+    """Peak resident memory of this process since its start, megabytes (10^6 bytes)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * (1 if sys.platform == "darwin" else 1024) / 1e6
+
+
+@dataclass(slots=True)
+class RunRecord:
+    """Everything a report needs to know about a run besides its rows.
+
+    ``score`` is the validation score ``select`` of the best checkpoint, ``best_step`` the step it was reached at.
+    """
+
+    name: str
+    task: str
+    model: str
+    config_hash: str
+    seed: int
+    select: str
+    status: Status = "running"
+    device: str = ""
+    precision: str = ""
+    parameters: int = 0
+    max_steps: int = 0
+    steps: int = 0
+    score: float | None = None
+    best_step: int | None = None
+    samples_per_second: float | None = None
+    peak_memory_mb: float | None = None
+    seconds: float = 0.0
+    data: dict[str, Any] = field(default_factory=dict)
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=versions)
+    scores: list[dict[str, Any]] = field(default_factory=list)
+    error: str | None = None
+
+    @classmethod
+    def read(cls, folder: Path) -> RunRecord | None:
+        """The record in a run directory; None when there is none."""
+        path = folder / "run.json"
+        if not path.is_file():
+            return None
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except (json.JSONDecodeError, TypeError) as error:
+            raise ValueError(
+                f"{path} is no run record ({error}): move the folder away or give the run another name="
+            ) from None
+
+    def write(self, folder: Path) -> None:
+        """Save into a run directory."""
+        write_atomically(folder / "run.json", json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
+
+    def begin(self, folder: Path, step: int) -> None:
+        """Note the start of an attempt."""
+        self.status, self.error = "running", None
+        self.attempts.append({"started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "from_step": step, "pid": os.getpid()})
+        self.write(folder)
+
+    def end(self, folder: Path, status: Status, step: int, seconds: float, error: str | None = None) -> None:
+        """Note how the present attempt ended."""
+        self.status, self.steps, self.error = status, step, error
+        self.seconds += seconds
+        self.peak_memory_mb = max(self.peak_memory_mb or 0.0, peak_memory_mb())
+        self.attempts[-1] |= {"status": status, "to_step": step, "seconds": round(seconds, 1)}
+        self.write(folder)
