@@ -24,11 +24,19 @@ class Charset:
     def __init__(self, characters: str, lower: bool = False) -> None:
         text = unicodedata.normalize("NFC", characters)
         if not text:
-            raise ValueError("the charset is empty: name one of " + ", ".join(NAMED) + ", a file or a string of characters")
+            raise ValueError(
+                "the charset is empty: name one of " + ", ".join(NAMED) + ", a file or a string of characters"
+            )
         twice = sorted({c for c in text if text.count(c) > 1})
         if twice:
-            raise ValueError(f"the charset holds {', '.join(map(repr, twice[:5]))} more than once: list each character once")
-        hidden = [f"U+{ord(c):04X}" for c in text if unicodedata.category(c) in ("Cc", "Cf", "Cn", "Cs") or (c.isspace() and c != " ")]
+            raise ValueError(
+                f"the charset holds {', '.join(map(repr, twice[:5]))} more than once: list each character once"
+            )
+        hidden = [
+            f"U+{ord(c):04X}"
+            for c in text
+            if unicodedata.category(c) in ("Cc", "Cf", "Cn", "Cs") or (c.isspace() and c != " ")
+        ]
         if hidden:
             raise ValueError(f"the charset holds invisible characters ({', '.join(hidden[:5])}): remove them")
         self.characters = text
@@ -71,4 +79,6 @@ def _lines(path: Path) -> Iterable[str]:
     try:
         return path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise ValueError(f"charset file {path} is not UTF-8 ({error.reason} at byte {error.start}): save it as UTF-8") from None
+        raise ValueError(
+            f"charset file {path} is not UTF-8 ({error.reason} at byte {error.start}): save it as UTF-8"
+        ) from None

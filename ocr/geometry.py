@@ -63,7 +63,9 @@ def homography(source: Points, target: Points) -> Matrix:
     """
     a = np.zeros((8, 8))
     b = np.asarray(target, np.float64).reshape(8)
-    for i, ((x, y), (u, v)) in enumerate(zip(np.asarray(source, np.float64), np.asarray(target, np.float64), strict=True)):
+    for i, ((x, y), (u, v)) in enumerate(
+        zip(np.asarray(source, np.float64), np.asarray(target, np.float64), strict=True)
+    ):
         a[2 * i] = [x, y, 1, 0, 0, 0, -u * x, -u * y]
         a[2 * i + 1] = [0, 0, 0, x, y, 1, -v * x, -v * y]
     try:
@@ -89,7 +91,11 @@ def rectify(image: Image, quad: Points, height: int, max_width: int = 4096) -> t
     # warpPerspective samples at pixel indices, our coordinates put pixel centres at .5
     shift = np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1]])
     crop = cv2.warpPerspective(
-        image, shift @ to_crop @ np.linalg.inv(shift), (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        image,
+        shift @ to_crop @ np.linalg.inv(shift),
+        (width, height),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
     )
     return crop, np.linalg.inv(to_crop)
 

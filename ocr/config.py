@@ -1,0 +1,318 @@
+"""From the command line to objects: unions of data sets, one-line errors, and the only place that instantiates a config node."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import hashlib
+import importlib
+import inspect
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.errors import ConfigCompositionException, MissingConfigException
+from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+_BESIDE = Path(__file__).resolve().parent
+CONF = next(p for p in (_BESIDE.parent / "conf", _BESIDE / "conf") if p.is_dir())
+"""The configuration folder: the checkout's own, or the copy inside an installed wheel."""
+
+UNION_GROUP = "data"
+ALLOWED_TARGETS = ("ocr.", "torch.optim.")
+"""Only classes below these packages can be named by a config or a checkpoint: ``_target_`` from a stranger is code execution."""
+NOT_IDENTITY = ("runs", "logger", "progress")
+"""Top-level keys that change where and how a run reports, not what it computes."""
+
+
+# --- data=a+b -----------------------------------------------------------------------------------------------------------
+
+
+def union_parts(config_path: str) -> list[str] | None:
+    """``data/a+b`` -> ``["a", "b"]``; None when the path names no union."""
+    group, _, name = config_path.removesuffix(".yaml").rpartition("/")
+    parts = name.split("+")
+    return parts if group == UNION_GROUP and len(parts) > 1 and all(parts) else None
+
+
+class UnionSource(ConfigSource):
+    """A virtual config source: ``data/a+b`` is answered with a defaults list of its parts, and Hydra composes the rest.
+
+    Nothing is parsed or merged here, so overrides, sweeps and errors stay Hydra's own.  A real file of the same name wins
+    because ``conf/`` is searched first.
+    """
+
+    @staticmethod
+    def scheme() -> str:
+        """The URL scheme of the search-path entry."""
+        return "union"
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """The config of a union: its parts, then ``_self_``."""
+        parts = union_parts(config_path)
+        if parts is None:
+            raise ConfigLoadError(f"Config not found: {config_path}")
+        twice = sorted({p for p in parts if parts.count(p) > 1})
+        if twice:
+            raise ConfigCompositionException(f"data={'+'.join(parts)} names {', '.join(twice)} more than once")
+        return ConfigResult(
+            config=OmegaConf.create({"defaults": [*parts, "_self_"]}),
+            path=f"{self.scheme()}://{self.path}",
+            provider=self.provider,
+            header={"package": None},
+        )
+
+    def available(self) -> bool:
+        """Always."""
+        return True
+
+    def is_group(self, config_path: str) -> bool:
+        """True for the one group in which ``+`` means union."""
+        return config_path == UNION_GROUP
+
+    def is_config(self, config_path: str) -> bool:
+        """True when the path names a union."""
+        return union_parts(config_path) is not None
+
+    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+        """Unions are endless, so only shell completion gets some: what is typed so far plus one more part."""
+        import os
+
+        if results_filter == ObjectType.GROUP or config_path != UNION_GROUP:
+            return []
+        key, _, value = os.environ.get("COMP_LINE", "").split(" ")[-1].partition("=")
+        if key.lstrip("+~") != config_path or "+" not in value:
+            return []
+        head = value.split(",")[-1].rpartition("+")[0]
+        return [f"{head}+{name}" for name in names_in(UNION_GROUP) if name not in head.split("+")]
+
+
+class UnionSearchPath(SearchPathPlugin):
+    """Appends the virtual source behind ``conf/``."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Add one entry at the end of Hydra's search path."""
+        search_path.append(provider="ocr-union", path="union://data")
+
+
+def register() -> None:
+    """Tell Hydra about ``data=a+b``; harmless when called again."""
+    plugins = Plugins.instance()
+    plugins.register(UnionSource)
+    plugins.register(UnionSearchPath)
+
+
+register()
+
+
+def names_in(group: str) -> list[str]:
+    """The options of a config group, sorted."""
+    return sorted(p.stem for p in (CONF / group).glob("*.yaml"))
+
+
+# --- composing ----------------------------------------------------------------------------------------------------------
+
+
+def compose_config(overrides: list[str], config_name: str = "config") -> DictConfig:
+    """Compose as the command line would.
+
+    Raises:
+        ValueError: one line that names the place, what was found and the nearest valid names.
+    """
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return compose(config_name, overrides, return_hydra_config=False)
+    except Exception as error:
+        line = explain(error, overrides)
+        if line is None:
+            raise
+        raise ValueError(line) from error
+
+
+def plain(node: Any) -> Any:
+    """A config node as plain dicts and lists with every interpolation resolved: what checkpoints and hashes hold."""
+    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+
+
+def identity_hash(config: Mapping[str, Any]) -> str:
+    """Twelve hex digits over everything in a resolved config that decides what is computed."""
+    kept = {k: v for k, v in config.items() if k not in NOT_IDENTITY}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def changed_values(overrides: list[str]) -> list[str]:
+    """The overrides that are no choice of a group: what makes this run differ from its preset."""
+    return [o for o in overrides if not (CONF / o.lstrip("+~").split("=")[0].split("@")[0]).is_dir()]
+
+
+def overrides_of_this_run() -> list[str]:
+    """The task overrides that Hydra was started with (this job's own, in a sweep); empty outside a Hydra application."""
+    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
+
+
+# --- building -----------------------------------------------------------------------------------------------------------
+
+
+def build(node: Mapping[str, Any], where: str = "config", **extra: Any) -> Any:
+    """Construct what a node names by ``_target_``; nested nodes are built first, ``_partial_: true`` gives a functools.partial.
+
+    The only caller of a configured class.  ``extra`` arguments win over the node's.
+
+    Raises:
+        ValueError: the target is not allowed or does not exist, or an argument does not fit its signature; the message names the
+            node, what was found and the nearest valid names.
+    """
+    node = plain(node)
+    if "_target_" not in node:
+        raise ValueError(
+            f"{where}: no _target_ names the class to build; found the keys {', '.join(map(str, node)) or '(none)'}"
+        )
+    target = _resolve(node["_target_"], where)
+    given = {k: v for k, v in node.items() if k not in ("_target_", "_partial_")}
+    arguments = {k: _build_nested(v, f"{where}.{k}") for k, v in given.items() if k not in extra} | extra
+    _bind(target, arguments, where, partial=bool(node.get("_partial_")))
+    if node.get("_partial_"):
+        return functools.partial(target, **arguments)
+    try:
+        return target(**arguments)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def _build_nested(value: Any, where: str) -> Any:
+    if isinstance(value, Mapping):
+        return (
+            build(value, where)
+            if "_target_" in value
+            else {k: _build_nested(v, f"{where}.{k}") for k, v in value.items()}
+        )
+    return [_build_nested(v, f"{where}[{i}]") for i, v in enumerate(value)] if isinstance(value, list) else value
+
+
+def _resolve(name: str, where: str) -> Any:
+    if not name.startswith(ALLOWED_TARGETS):
+        raise ValueError(
+            f"{where}._target_: {name!r} is not allowed; classes come from {' or '.join(ALLOWED_TARGETS)}*"
+        )
+    module_name, _, attribute = name.rpartition(".")
+    found: Any = None
+    # a class (ocr.x.Class) or a constructor on a class (ocr.x.Class.method)
+    for module_path, path in (
+        (module_name, [attribute]),
+        (module_name.rpartition(".")[0], [module_name.rpartition(".")[2], attribute]),
+    ):
+        try:
+            found = importlib.import_module(module_path)
+        except ModuleNotFoundError as error:
+            if error.name is None or not name.startswith(error.name):
+                raise
+            continue
+        missing = next((p for p in path if not hasattr(found, p) or (found := getattr(found, p)) is None), None)
+        if missing is None:
+            return found
+        raise ValueError(f"{where}._target_: {name!r} does not exist{nearest(missing, dir(found))}")
+    raise ValueError(f"{where}._target_: {name!r} does not exist: no module {module_name!r}")
+
+
+def _bind(target: Any, arguments: Mapping[str, Any], where: str, partial: bool) -> None:
+    signature = inspect.signature(target)
+    accepted = [p.name for p in signature.parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    for key in arguments:
+        if key not in accepted:
+            label = getattr(target, "__qualname__", str(target))
+            raise ValueError(f"{where}.{key}: {label} takes no argument {key!r}{nearest(key, accepted)}")
+    if not partial:
+        required = [p.name for p in signature.parameters.values() if p.default is p.empty and p.name in accepted]
+        missing = [name for name in required if name not in arguments]
+        if missing:
+            raise ValueError(f"{where}: {getattr(target, '__qualname__', target)} needs {', '.join(missing)}")
+
+
+# --- one-line errors ----------------------------------------------------------------------------------------------------
+
+
+def nearest(word: str, valid: list[str], most: int = 3) -> str:
+    """``; nearest: a, b`` or, when nothing is near, ``; valid: …``; empty when there is nothing to offer."""
+    names = [v for v in valid if not v.startswith("_")]
+    close = difflib.get_close_matches(word, names, n=most, cutoff=0.55)
+    if close:
+        return f"; nearest: {', '.join(close)}"
+    return f"; valid: {', '.join(sorted(names)[:25])}" if names else ""
+
+
+def keys_of(node: Any, prefix: str = "") -> Iterator[str]:
+    """Every dotted key of a composed config."""
+    if OmegaConf.is_dict(node):
+        for key in node:
+            yield f"{prefix}{key}"
+            child = node._get_node(key)
+            yield from keys_of(child, f"{prefix}{key}.")
+
+
+def explain(error: BaseException, overrides: list[str]) -> str | None:
+    """One line for what a user got wrong on the command line; None when the error is not of that kind."""
+    if isinstance(error, MissingConfigException):
+        return _explain_missing(error)
+    if isinstance(error, ConfigCompositionException | OmegaConfBaseException):
+        chain = [error, error.__cause__, error.__context__]
+        text = " ".join(str(e) for e in chain if e is not None)
+        named = re.search(
+            r"Could not (?:override|append to config|delete from config)[^']*'([^']+)'|Key '([^']+)' is not in struct",
+            text,
+        )
+        if named:
+            return _explain_key(named.group(1) or named.group(2), overrides)
+        return " ".join(str(error).split())
+    if type(error).__name__ in ("OverrideParseException", "HydraException"):
+        return " ".join(str(error).split())
+    return None
+
+
+def _explain_missing(error: MissingConfigException) -> str:
+    path = (error.missing_cfg_file or "").removesuffix(".yaml").lstrip("/")
+    group, _, name = path.rpartition("/")
+    wrong = next((p for p in name.split("+") if p not in names_in(group)), name)
+    source = re.search(r"In '([^']+)'", str(error))
+    where = (
+        f" (asked for by {source.group(1)})" if source and source.group(1) not in ("config", f"{group}/{name}") else ""
+    )
+    return f"{group}={name}: there is no {group} named {wrong!r}{where}{nearest(wrong, names_in(group), 5)}"
+
+
+def _explain_key(key: str, overrides: list[str]) -> str:
+    kept = [o for o in overrides if o.lstrip("+~").split("=")[0] != key]
+    try:
+        valid = list(keys_of(compose_config(kept)))
+    except ValueError:
+        valid = []
+    parent, _, leaf = key.rpartition(".")
+    siblings = [v.rpartition(".")[2] for v in valid if v.rpartition(".")[0] == parent]
+    if siblings:
+        close = difflib.get_close_matches(leaf, siblings, n=3, cutoff=0.55)
+        offer = (
+            f"; nearest: {', '.join(f'{parent}.{c}'.lstrip('.') for c in close)}"
+            if close
+            else f"; valid here: {', '.join(siblings[:25])}"
+        )
+    else:
+        offer = nearest(key, valid)
+    return f"{key}: there is no such key in the config{offer}"
+
+
+def split_override(override: str) -> tuple[str, Any]:
+    """``a.b=c`` -> (``a.b``, value), by Hydra's own grammar."""
+    parsed = OverridesParser.create().parse_override(override)
+    return parsed.key_or_group, parsed.value()

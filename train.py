@@ -1,0 +1,48 @@
+"""``python train.py model=craft data=synthtext+icdar``: compose, train, validate, evaluate; ``-m`` sweeps; ``--help`` lists all."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach main() whole, which prints the one line that matters
+
+import hydra
+from omegaconf import DictConfig
+
+from ocr.config import CONF, explain
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+def run(config: DictConfig) -> float:
+    """Train one run and return its validation score."""
+    from ocr.run.train import train  # torch is imported here, so that --help, --cfg and completion stay fast
+
+    return train(config)
+
+
+def main() -> int:
+    """Exit status: 0 done, 1 failed, 2 the command line is wrong, 130 interrupted (and saved)."""
+    from ocr.sweep import summary
+
+    try:
+        run()
+    except KeyboardInterrupt as interrupt:
+        print(interrupt or "interrupted", file=sys.stderr)
+        return 130
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        line = explain(error, [a for a in sys.argv[1:] if "=" in a])
+        if line is None:
+            raise
+        print(f"error: {line}", file=sys.stderr)
+        return 2
+    finally:
+        summary()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
