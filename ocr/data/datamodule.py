@@ -1,0 +1,239 @@
+"""The one data module: sources mixed by weight for training, one validation split per set, both halves of the project alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import pytorch_lightning as pl
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset
+
+from ocr.data.mixing import Draw, MixedBatchSampler, Mixture, shares
+from ocr.data.sets import SceneSet, WordSet, is_validation, open_set
+from ocr.data.statistics import audit
+from ocr.data.store import UndecodableImage
+from ocr.seeding import generator
+from ocr.types import Scene, SceneBatch, Word, WordBatch
+
+NEAREST_TRIES = 100
+"""How many neighbours of an undecodable sample are tried before the run gives up."""
+
+
+class Encoder(Protocol):
+    """Turns samples into training items in a worker, and items into a batch; a pure function of (sample, rng)."""
+
+    def train(self, sample: Any, rng: np.random.Generator) -> Any:
+        """One training item."""
+        ...
+
+    def collate(self, items: list[Any]) -> SceneBatch | WordBatch:
+        """A batch of items."""
+        ...
+
+
+@dataclass(slots=True)
+class Part:
+    """The samples of one source that train, and those that validate."""
+
+    name: str
+    set: SceneSet | WordSet
+    weight: float | None
+    train: NDArray[np.int64]
+    validation_set: SceneSet | WordSet
+    validation: NDArray[np.int64]
+    rejected: dict[str, int] = field(default_factory=dict)
+
+
+class TrainingSamples(Dataset[Any]):
+    """Samples by :class:`Draw`, encoded with the randomness of (seed, epoch, index)."""
+
+    def __init__(self, parts: Sequence[Part], encoder: Encoder, seed: int) -> None:
+        self.parts = parts
+        self.encoder = encoder
+        self.seed = seed
+
+    def __getitem__(self, draw: Draw) -> tuple[Any, list[str]]:
+        """The encoded sample, and the keys of undecodable ones it stands in for."""
+        part = self.parts[draw.source]
+        skipped: list[str] = []
+        for step in range(NEAREST_TRIES):
+            index = int(part.train[(draw.index + step) % len(part.train)])
+            try:
+                sample = part.set[index]
+            except UndecodableImage as error:
+                skipped.append(error.key)
+                continue
+            rng = generator(self.seed, "augment", draw.source, draw.epoch, index)
+            return self.encoder.train(sample, rng), skipped
+        raise ValueError(
+            f"{part.name}: {NEAREST_TRIES} pictures in a row cannot be decoded, from {skipped[0]} on: verify the set"
+        )
+
+    def collate(self, items: list[tuple[Any, list[str]]]) -> SceneBatch | WordBatch:
+        """A batch that also names the samples that were skipped."""
+        batch = self.encoder.collate([item for item, _ in items])
+        batch.skipped = [key for _, keys in items for key in keys]
+        return batch
+
+
+class ValidationSamples(Dataset[Any]):
+    """Whole samples without any chance; an undecodable one is given as its key."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self.parts = parts
+        self.places = [(p, int(i)) for p, part in enumerate(parts) for i in part.validation]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, place: int) -> Scene | Word | None:
+        """Sample by position over all parts; None when its picture cannot be decoded."""
+        part, index = self.places[place]
+        try:
+            return self.parts[part].validation_set[index]
+        except UndecodableImage:
+            return None
+
+
+def _whole(samples: list[Scene | Word | None]) -> list[Scene | Word]:
+    return [s for s in samples if s is not None]
+
+
+class DataModule(pl.LightningDataModule):
+    """Opens the sources, sets validation aside, and serves batches from any step on.
+
+    Args:
+        root: folder of the prepared sets.
+        task: ``detection`` or ``recognition``.
+        sources: per source a mapping with ``set`` (name or path), ``split`` and ``weight``.
+        encoder: turns samples into batches; one with a ``reject(text)`` method (recognition) also decides what can be learnt.
+        seed: the run's seed.
+        batch_size: samples per step and process.
+        workers: loader processes.
+        validation_share: share held out by hash of the key where a set has no validation split.
+        validation_most: most validation samples per set.
+        overfit: train and validate on this many samples only (0: off).
+
+    Raises:
+        ValueError: no source, a set that is missing or empty, training on a test split, or nothing left to learn.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        task: str,
+        sources: dict[str, dict[str, Any]],
+        encoder: Encoder,
+        seed: int,
+        batch_size: int,
+        workers: int = 0,
+        validation_share: float = 0.05,
+        validation_most: int = 10_000,
+        overfit: int = 0,
+    ) -> None:
+        super().__init__()
+        if not sources:
+            raise ValueError("data: no training set is named; for example data=mjsynth+synthtext")
+        self.encoder = encoder
+        self.seed = seed
+        self.batch_size = batch_size
+        self.workers = workers
+        self.share = validation_share
+        self.most = validation_most
+        self.parts = [self._open(root, task, name, node) for name, node in sources.items()]
+        if overfit:
+            self._keep_only(overfit)
+
+    def _open(self, root: str, task: str, name: str, node: dict[str, Any]) -> Part:
+        split = str(node["split"])
+        if split == "test":
+            raise ValueError(
+                f"data.sources.{name}.split=test: test sets neither train nor choose a model; use train or val"
+            )
+        whole = open_set(root, task, str(node["set"]), split)
+        try:
+            held_out: SceneSet | WordSet | None = (
+                open_set(root, task, str(node["set"]), "val") if split != "val" else None
+            )
+        except ValueError:
+            held_out = None
+        chosen = (
+            np.array([is_validation(k, self.share) for k in whole.keys()])
+            if held_out is None
+            else np.zeros(len(whole), bool)
+        )
+        if held_out is None and len(whole) > 1:
+            # a set too small for its share to catch anything still validates on one sample, and trains on the others
+            chosen[0] |= not chosen.any()
+            chosen[-1] &= not chosen.all()
+        train = np.flatnonzero(~chosen) if len(whole) > 1 else np.zeros(1, np.int64)
+        validation = np.flatnonzero(chosen) if held_out is None else np.arange(len(held_out))
+        if len(validation) > self.most:
+            validation = validation[np.linspace(0, len(validation) - 1, self.most).astype(int)]
+        train, rejected = self._learnable(name, whole, train)
+        return Part(name, whole, node.get("weight"), train, held_out or whole, validation, rejected)
+
+    def _learnable(
+        self, name: str, whole: SceneSet | WordSet, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], dict[str, int]]:
+        reject = getattr(self.encoder, "reject", None)
+        if reject is None or not isinstance(whole, WordSet):
+            return rows, {}
+        texts = whole.texts()
+        result = audit([texts[i] for i in rows], reject, where=f"data.sources.{name}")
+        return rows[result.kept], dict(result.counts)
+
+    def _keep_only(self, count: int) -> None:
+        for part in self.parts:
+            part.train = part.train[: max(1, count // len(self.parts))]
+            part.validation_set, part.validation = part.set, part.train
+
+    def fingerprints(self) -> dict[str, dict[str, Any]]:
+        """What the run record says of the data: per source set, split, kind, number of samples and content fingerprint."""
+        return {
+            part.name: {
+                "set": part.set.name,
+                "split": part.set.split,
+                "kind": part.set.kind,
+                "count": len(part.set),
+                "train": len(part.train),
+                "validation": len(part.validation),
+                "rejected": part.rejected,
+                "fingerprint": part.set.fingerprint,
+            }
+            for part in self.parts
+        }
+
+    def shares(self) -> list[float]:
+        """Share of the training draws per source, in the order of the parts."""
+        return [float(s) for s in shares([len(p.train) for p in self.parts], [p.weight for p in self.parts])]
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Endless; begins at the trainer's present step, so a resumed run sees what it would have seen."""
+        trainer = self.trainer
+        mixture = Mixture([len(p.train) for p in self.parts], [p.weight for p in self.parts], self.seed)
+        sampler = MixedBatchSampler(
+            mixture,
+            self.batch_size,
+            start=trainer.global_step if trainer else 0,
+            rank=trainer.global_rank if trainer else 0,
+            world=trainer.world_size if trainer else 1,
+        )
+        samples = TrainingSamples(self.parts, self.encoder, self.seed)
+        return DataLoader(
+            samples,
+            batch_sampler=sampler,
+            num_workers=self.workers,
+            collate_fn=samples.collate,
+            persistent_workers=self.workers > 0,
+        )
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """Lists of whole scenes or words, in order."""
+        size = 64 if all(isinstance(p.set, WordSet) for p in self.parts) else 4
+        return DataLoader(
+            ValidationSamples(self.parts), batch_size=size, shuffle=False, num_workers=0, collate_fn=_whole
+        )
