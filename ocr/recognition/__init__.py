@@ -1,0 +1,1 @@
+"""Word recognition: the four-stage grid, its codecs, and what trains and runs it."""

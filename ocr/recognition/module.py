@@ -1,0 +1,126 @@
+"""Lightning's coat around the recogniser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+
+from ocr.recognition.four_stage import FourStage
+from ocr.recognition.recognizer import Recognizer
+from ocr.recognition.samples import normalise
+from ocr.types import Reading, Word, WordBatch
+
+
+class WordScores(Protocol):
+    """What a scorer says of words read, for example ``ocr.metrics.words.WordResult``; higher is better."""
+
+    @property
+    def word_accuracy(self) -> float:
+        """Share of words read exactly, in [0, 1]."""
+
+    @property
+    def ned(self) -> float:
+        """Mean of 1-NED, in [0, 1]."""
+
+
+class RecognitionModule(pl.LightningModule):
+    """Trains a :class:`FourStage` and validates it through the deployed :class:`Recognizer`.
+
+    Args:
+        network: to train.
+        network_config: plain containers that build the same network again; kept in the checkpoint.
+        optimizer: parameters -> optimiser.
+        schedule: optimiser -> learning-rate schedule, stepped after every batch.
+        scorer: pairs of true text and reading -> their scores.
+        keep_ratio: as the encoder of the training samples.
+        batch_size: words per forward pass of validation, and of whoever deploys the checkpoint.
+        precision: of validation and deployment, ``fp32`` or ``bf16``; that of training is the trainer's.
+        channels_last: store images and weights with the channels last, which is faster in bf16.
+    """
+
+    def __init__(
+        self,
+        network: FourStage,
+        network_config: dict[str, Any],
+        optimizer: Callable[..., torch.optim.Optimizer],
+        schedule: Callable[..., torch.optim.lr_scheduler.LRScheduler],
+        scorer: Callable[[Sequence[tuple[str, Reading]]], WordScores],
+        keep_ratio: bool = False,
+        batch_size: int = 128,
+        precision: Literal["fp32", "bf16"] = "fp32",
+        channels_last: bool = True,
+    ) -> None:
+        super().__init__()
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.network = network
+        self.network.to(memory_format=self.memory_format)  # type: ignore[call-overload]  # torch's stubs lack this form
+        self.network_config = network_config
+        self.make_optimizer, self.make_schedule = optimizer, schedule
+        self.scorer = scorer
+        self.inference = {"keep_ratio": keep_ratio, "batch_size": batch_size, "precision": precision}
+        self.recognizer = Recognizer(network, keep_ratio, batch_size, precision)
+        self.validated: list[tuple[str, Reading]] = []
+
+    def deployable(self) -> Recognizer:
+        """The recogniser with the present weights."""
+        return self.recognizer
+
+    def training_step(self, batch: WordBatch, batch_index: int) -> torch.Tensor:
+        """Loss of a batch.
+
+        Raises:
+            FloatingPointError: the loss is not a finite number; the message names the batch's keys.
+        """
+        images_BCHW = normalise(batch.images_BCHW).contiguous(memory_format=self.memory_format)
+        loss = self.network.loss(images_BCHW, batch.texts)
+        if not torch.isfinite(loss):
+            raise FloatingPointError(_not_finite(loss, batch.keys, self.global_step))
+        self.log("train/loss", loss, batch_size=len(batch.texts))
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the readings of the last validation."""
+        self.validated.clear()
+
+    def validation_step(self, batch: list[Word], batch_index: int) -> None:
+        """Read a list of words."""
+        readings = self.recognizer.read([word.image for word in batch])
+        self.validated += zip((word.text for word in batch), readings, strict=True)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log ``val/word_accuracy`` and ``val/ned`` over all words read; with several devices, the mean of theirs."""
+        scores = self.scorer(self.validated)
+        self.log("val/word_accuracy", scores.word_accuracy, prog_bar=True, sync_dist=True)
+        self.log("val/ned", scores.ned, sync_dist=True)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """The optimiser and its schedule, one tick per step."""
+        optimizer = self.make_optimizer(self.network.parameters())
+        schedule = self.make_schedule(optimizer)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what is needed to read with these weights, as plain containers.
+
+        The charset is written out, so that a checkpoint does not depend on a charset file.
+        """
+        charset = self.network.codec.charset
+        spelt_out = {"_target_": "ocr.charset.Charset", "characters": charset.characters, "lower": charset.lower}
+        checkpoint["ocr"] = {
+            "format": 1,
+            "task": "recognition",
+            "network": {**self.network_config, "charset": spelt_out},
+            "weights": "network.",
+            "inference": dict(self.inference),
+        }
+
+
+def _not_finite(loss: torch.Tensor, keys: list[str], step: int) -> str:
+    named = ", ".join(keys[:8]) + (f" and {len(keys) - 8} more" if len(keys) > 8 else "")
+    return (
+        f"the loss is {loss.item()} at step {step}, batch of {named}: lower the learning rate or look at these samples"
+    )

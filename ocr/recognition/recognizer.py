@@ -1,0 +1,67 @@
+"""The recogniser as it is deployed: pictures in, readings out.  Validation, evaluation and the reader all use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+from torch import nn
+
+from ocr.recognition.four_stage import FourStage
+from ocr.recognition.samples import collate_pixels, fit, normalise
+from ocr.types import Image, Reading
+
+
+class Recognizer:
+    """Reads word crops of any size, on the device where the network is.
+
+    Args:
+        network: with its weights; only put into evaluation mode while it reads.
+        keep_ratio: as in training (:func:`ocr.recognition.samples.fit`).
+        batch_size: crops per forward pass.
+        precision: ``fp32``, or ``bf16`` for autocast where the hardware has it.
+    """
+
+    def __init__(
+        self,
+        network: FourStage,
+        keep_ratio: bool = False,
+        batch_size: int = 128,
+        precision: Literal["fp32", "bf16"] = "fp32",
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}: give at least 1")
+        if precision not in ("fp32", "bf16"):
+            raise ValueError(f"precision is {precision!r}: give fp32 or bf16")
+        self.network = network
+        self.keep_ratio, self.batch_size, self.precision = keep_ratio, batch_size, precision
+
+    def read(self, images: Sequence[Image]) -> list[Reading]:
+        """One reading per picture (H x W x 3 RGB or H x W grey, uint8, any size), in the order given."""
+        readings: list[Reading] = []
+        with _evaluating(self.network), torch.inference_mode():
+            for start in range(0, len(images), self.batch_size):
+                readings += self._read_batch(images[start : start + self.batch_size])
+        return readings
+
+    def _read_batch(self, images: Sequence[Image]) -> list[Reading]:
+        network = self.network
+        device = next(network.parameters()).device
+        pixels = [fit(image, network.height, network.width, network.channels, self.keep_ratio) for image in images]
+        images_BCHW = normalise(collate_pixels(pixels).to(device))
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            logits_BTK = network(images_BCHW)
+        probabilities_BT, ids_BT = logits_BTK.float().softmax(2).max(2)
+        return network.codec.decode(ids_BT.cpu().numpy(), probabilities_BT.cpu().numpy())
+
+
+@contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)
