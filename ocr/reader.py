@@ -1,0 +1,264 @@
+"""Read pictures: find words, straighten each once, recognise all of them together, put them in reading order."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import ImageOps
+
+from ocr.geometry import bounding_quad, rectify, side_lengths
+from ocr.types import Detection, Detects, Image, Page, Reading, Reads
+
+Floats = NDArray[np.float64]
+
+MAX_PIXELS = 80_000_000
+"""Larger pictures are refused before they are decoded (a decoded one takes three bytes a pixel)."""
+TALL = 1.5
+"""A box higher than this many times its width may hold a turned line."""
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000")
+"""What is decoded.  Not all that Pillow knows: some of its formats start other programs."""
+MAX_CROP_SIDE = 256
+"""Words are cut out at their own size, but the shorter side of a crop is never longer than this."""
+MAX_CROP_LENGTH = 4096
+"""Neither is the longer side of a crop longer than this."""
+MAX_HEIGHT_RATIO = 2.5
+"""Words whose heights differ more are never one line."""
+UNREAD = Reading("", 0.0)
+"""The reading of a box that cannot be cut out because it has no area."""
+
+
+# --- pictures --------------------------------------------------------------------------------------------------------
+
+
+def load_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> Image:
+    """Decode a picture file upright (EXIF orientation applied): height x width x 3, RGB, uint8.
+
+    Grey, palette, CMYK and 16-bit pictures are converted, 32-bit ones stretched to their range, transparent ones laid on
+    white; of an animation the first frame is taken.
+
+    Raises:
+        ValueError: one line: the file is missing, no picture, damaged, or has more than ``max_pixels`` pixels.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise ValueError(f"{path}: is a folder; name picture files")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _decode(path, max_pixels)
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file; check the name") from None
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({_one_line(error)}); is the file complete?") from None
+
+
+def _decode(path: Path, max_pixels: int) -> Image:
+    limit = min(max_pixels, 2 * (Pillow.MAX_IMAGE_PIXELS or max_pixels))
+    advice = f"the limit is {limit / 1e6:g} megapixels; scale it down first"
+    try:
+        with Pillow.open(path, formats=FORMATS) as picture:
+            width, height = picture.size
+            if width * height <= limit:
+                return _to_rgb(_upright(picture))
+    except Pillow.UnidentifiedImageError:
+        raise ValueError(f"{path}: not a picture in a known format ({', '.join(FORMATS)}); convert it") from None
+    except Pillow.DecompressionBombError:
+        raise ValueError(f"{path}: too many pixels; {advice}") from None
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # Pillow's decoders raise whatever a damaged file makes them stumble over
+        raise OSError(_one_line(error)) from None
+    raise ValueError(f"{path}: {width} x {height} pixels are too many; {advice}")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _upright(picture: Pillow.Image) -> Pillow.Image:
+    picture.load()
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception:  # damaged EXIF data must not cost the picture
+        return picture
+
+
+def _to_rgb(picture: Pillow.Image) -> Image:
+    if picture.mode[0] in "IF":
+        values = np.asarray(picture, np.float64)
+        grey = values / 257 if picture.mode.startswith("I;16") else _stretched(values)
+        return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+    if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
+        inked = picture.convert("RGBA")
+        paper = Pillow.new("RGBA", inked.size, "white")
+        return np.array(Pillow.alpha_composite(paper, inked).convert("RGB"))
+    return np.array(picture.convert("RGB"))
+
+
+def _stretched(values: Floats) -> Floats:
+    finite = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    spread = finite.max() - finite.min()
+    return (finite - finite.min()) * (255 / spread) if spread else np.zeros_like(finite)
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+class Reader:
+    """A detector and a recogniser in one.
+
+    Each box is straightened once, by perspective from the quad around its polygon.  A box whose quad is more than 1.5
+    times as high as wide is read twice: as it stands, and turned a quarter counter-clockwise, as a line that runs
+    down the picture asks for.  The more confident reading stays; where it is the turned one, the detection's
+    direction, angle and first corner say so.  Boxes that the detector itself calls stacked are read as they stand.
+
+    Args:
+        detector: finds the words.
+        recognizer: reads the crops; all crops of a batch of pictures go to it in one call, sorted by their proportions.
+        max_pixels: larger picture files are refused.
+    """
+
+    def __init__(self, detector: Detects, recognizer: Reads, max_pixels: int = MAX_PIXELS) -> None:
+        self.detector = detector
+        self.recognizer = recognizer
+        self.max_pixels = max_pixels
+
+    def read(self, pictures: Sequence[str | Path | Image], batch: int = 8) -> list[Page]:
+        """One page for every picture, in the order given; words in reading order.
+
+        Args:
+            pictures: files, or arrays height x width x 3, RGB, uint8 (their page has an empty ``path``).
+            batch: how many pictures are in memory at a time.
+
+        Raises:
+            ValueError: a file is no picture (see :func:`load_image`) or an array has another shape or type.
+        """
+        if batch < 1:
+            raise ValueError(f"batch={batch}: read at least one picture at a time")
+        return [
+            page for start in range(0, len(pictures), batch) for page in self._read(pictures[start : start + batch])
+        ]
+
+    def _read(self, pictures: Sequence[str | Path | Image]) -> list[Page]:
+        images = [_checked(p) if isinstance(p, np.ndarray) else load_image(p, self.max_pixels) for p in pictures]
+        names = ["" if isinstance(p, np.ndarray) else str(p) for p in pictures]
+        found = self.detector.detect(images)
+        cuts = [cut for i, image in enumerate(images) for cut in _cuts(i, image, found[i])]
+        readings = self._recognise([cut.crop for cut in cuts])
+        words = [[(detection, UNREAD) for detection in detections] for detections in found]
+        for cut, reading in zip(cuts, readings, strict=True):
+            if not cut.turned:
+                words[cut.picture][cut.word] = (found[cut.picture][cut.word], reading)
+            elif reading.confidence > words[cut.picture][cut.word][1].confidence:
+                words[cut.picture][cut.word] = (_turned(found[cut.picture][cut.word]), reading)
+        return [
+            Page(name, image.shape[1], image.shape[0], [w for line in reading_lines(page) for w in line])
+            for name, image, page in zip(names, images, words, strict=True)
+        ]
+
+    def _recognise(self, crops: list[Image]) -> list[Reading]:
+        if not crops:
+            return []
+        order = sorted(range(len(crops)), key=lambda i: crops[i].shape[1] / crops[i].shape[0])
+        readings = dict(zip(order, self.recognizer.read([crops[i] for i in order]), strict=True))
+        return [readings[i] for i in range(len(crops))]
+
+
+@dataclass(slots=True)
+class _Cut:
+    """A crop to be recognised: word ``word`` of picture ``picture``, as it stands or turned."""
+
+    picture: int
+    word: int
+    crop: Image
+    turned: bool
+
+
+def _cuts(picture: int, image: Image, found: list[Detection]) -> Iterator[_Cut]:
+    """The crops of one picture; the upright one comes before the turned one; boxes without area have none."""
+    for i, detection in enumerate(found):
+        quad = bounding_quad(detection.polygon)
+        width, height = side_lengths(quad)
+        try:
+            crop, _ = rectify(image, quad, _crop_height(width, height))
+        except ValueError:
+            continue
+        yield _Cut(picture, i, crop, turned=False)
+        if height > TALL * width and detection.direction != "stacked":
+            yield _Cut(picture, i, np.ascontiguousarray(np.rot90(crop)), turned=True)
+
+
+def _crop_height(width: float, height: float) -> int:
+    scale = min(1.0, MAX_CROP_SIDE / max(min(width, height), 1.0))
+    return min(max(1, round(scale * height)), MAX_CROP_LENGTH)
+
+
+def _turned(detection: Detection) -> Detection:
+    """The detection as a line that runs down the picture: reading starts at what was the top right corner."""
+    polygon = np.roll(detection.polygon, -1, axis=0) if len(detection.polygon) == 4 else detection.polygon
+    angle = detection.angle - 90
+    return replace(detection, polygon=polygon, angle=angle if angle > -180 else angle + 360, direction="rotated")
+
+
+def _checked(image: Image) -> Image:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        found = f"picture array of shape {image.shape} and type {image.dtype}"
+        raise ValueError(f"{found}: give height x width x 3, RGB, uint8")
+    return image
+
+
+# --- reading order ---------------------------------------------------------------------------------------------------
+
+
+def reading_lines(words: Sequence[tuple[Detection, Reading]]) -> list[list[tuple[Detection, Reading]]]:
+    """Words grouped into lines, lines from top to bottom, words in a line from left to right.
+
+    The page is turned by the median angle of its words first.  Words then join, from left to right, the line whose
+    last word shares most of its height with them: at least half of the smaller height, where neither is more than
+    ``MAX_HEIGHT_RATIO`` times the other.  Columns are not told apart: words side by side are one line, however far apart.
+    """
+    if not words:
+        return []
+    boxes = _level_boxes([detection for detection, _ in words])
+    lines: list[list[int]] = []
+    for i in np.argsort(boxes[:, 0], kind="stable").tolist():
+        shared = _shared_heights(boxes[[line[-1] for line in lines]], boxes[i])
+        if shared.size and shared.max() >= 0.5:
+            lines[int(shared.argmax())].append(i)
+        else:
+            lines.append([i])
+    lines.sort(key=lambda line: float(np.mean(boxes[line, 1] + boxes[line, 3])))
+    return [[words[i] for i in line] for line in lines]
+
+
+def _level_boxes(detections: list[Detection]) -> Floats:
+    """Bounds (left, top, right, bottom) of every polygon on the page turned level; n x 4."""
+    skew = math.radians(_middle_angle(np.array([d.angle for d in detections])))
+    turn = np.array([[math.cos(skew), math.sin(skew)], [-math.sin(skew), math.cos(skew)]])
+    level = [np.asarray(d.polygon, np.float64) @ turn for d in detections]
+    return np.array([[*points.min(axis=0), *points.max(axis=0)] for points in level])
+
+
+def _middle_angle(angles: Floats) -> float:
+    """The median of angles in degrees, taken around the whole degree nearest to all of them (the one nearer to 0 of two)."""
+    centres = np.array(sorted(set(np.round(angles).tolist()), key=abs))
+    apart = (angles - centres[:, None] + 180) % 360 - 180
+    nearest = int(np.abs(apart).sum(axis=1).argmin())
+    return float(centres[nearest] + np.median(apart[nearest]))
+
+
+def _shared_heights(others: Floats, box: Floats) -> Floats:
+    """The vertical extent that boxes share with one box, over the smaller height; 0 where the heights are too unlike."""
+    if not len(others):
+        return np.zeros(0)
+    heights, height = others[:, 3] - others[:, 1], box[3] - box[1]
+    small, large = np.minimum(heights, height), np.maximum(heights, height)
+    shared = np.minimum(others[:, 3], box[3]) - np.maximum(others[:, 1], box[1])
+    return np.where((small > 0) & (large <= MAX_HEIGHT_RATIO * small), shared / np.maximum(small, 1e-9), 0.0)
