@@ -1,0 +1,107 @@
+"""Pictures of text in a scene: background, shapes, blocks of text, camera; with a quad for every character."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ocr.render.background import Colour, draw_colour, draw_palette, luma_of, paint_background, with_luma
+from ocr.render.camera import photograph
+from ocr.render.distractors import draw_distractor
+from ocr.render.ink import PlacedWord, paint_word
+from ocr.render.layout import Page, PlacedBlock, fill_page
+from ocr.render.look import Colours, Look
+from ocr.types import Image, Points, Scene, SceneWord
+
+
+@dataclass(slots=True)
+class RenderedScene:
+    """A scene with the texts of its blocks, in the order of ``scene.words``: lines separated by newlines."""
+
+    scene: Scene
+    blocks: list[str]
+
+
+def render_scene(look: Look, rng: np.random.Generator, height: int, width: int, key: str = "rendered/0") -> Scene:
+    """A picture of ``height`` x ``width`` pixels with its words; the same generator state gives the same bytes.
+
+    Character quads are as high as their word's ink, and as wide as the character's ink widened to half of the gap towards each
+    neighbour; with a slant they lean like the letters.  A word's polygon is the rectangle around its characters in the frame of its line.
+    Ink is the letter with its synthetic weight and outline, without its shadow.
+    """
+    return render_blocks(look, rng, height, width, key).scene
+
+
+def render_blocks(
+    look: Look, rng: np.random.Generator, height: int, width: int, key: str = "rendered/0"
+) -> RenderedScene:
+    """Like :func:`render_scene`, with the grouping of words into blocks kept."""
+    family = look.backgrounds[int(rng.random() * len(look.backgrounds))]
+    image = paint_background(family, draw_palette(look.colours, rng), rng, height, width)
+    for _ in range(look.layout.distractors.draw_int(rng)):
+        draw_distractor(image, look.colours.contrast.draw(rng), rng)
+    blocks = fill_page(look, Page(height, width), rng)
+    words: list[SceneWord] = []
+    lines: list[Points] = []
+    for block in blocks:
+        placed = block.words()
+        if rng.random() < look.layout.panel:
+            _paint_panel(image, block, look.colours, rng)
+        paint_words(image, placed, look.colours, rng)
+        words += [_labelled(word) for word in placed]
+        lines += block.line_polygons()
+    image = photograph(image, look.camera, rng)
+    return RenderedScene(Scene(np.ascontiguousarray(image), words, key, "char", lines), [b.text() for b in blocks])
+
+
+def _labelled(placed: PlacedWord) -> SceneWord:
+    return SceneWord(placed.polygon(), placed.word.text, placed.ignore, placed.character_quads())
+
+
+def _paint_panel(image: Image, block: PlacedBlock, colours: Colours, rng: np.random.Generator) -> None:
+    """A sign board behind a block, sometimes with a frame."""
+    tint = colours.background[int(rng.random() * len(colours.background))]
+    colour = tuple(int(v) for v in draw_colour(tint, rng))
+    corners = np.round(block.corners * 16 - 8).astype(np.int32)
+    cv2.fillConvexPoly(image, corners, colour, cv2.LINE_AA, 4)
+    if rng.random() < 0.4:
+        frame = tuple(int(v) for v in draw_colour(tint, rng))
+        cv2.polylines(image, [corners], True, frame, 1, cv2.LINE_AA, 4)
+
+
+def paint_words(image: Image, words: list[PlacedWord], colours: Colours, rng: np.random.Generator) -> None:
+    """Draw words that share a style in one colour that stands out from the background behind every one of them."""
+    fill = letter_colour(image, [w.polygon() for w in words], colours, rng)
+    edge = with_luma(fill, 0 if luma_of(fill) > 128 else 255) if words[0].word.style.outline else fill
+    for word in words:
+        paint_word(image, word, fill, edge, rng)
+
+
+def letter_colour(image: Image, polygons: list[Points], colours: Colours, rng: np.random.Generator) -> Colour:
+    """A colour for letters at least the drawn contrast lighter or darker than the mean behind every word.
+
+    The contrast is raised to 1.3 standard deviations of what lies behind, so that texture does not drown the letters; where even black
+    and white are too close, the farther of the two is taken.
+    """
+    base = draw_colour(colours.text[int(rng.random() * len(colours.text))], rng)
+    wanted = colours.contrast.draw(rng)
+    lumas, rough = [], 0.0
+    for polygon in polygons:
+        (left, top), (right, bottom) = polygon.min(0).tolist(), polygon.max(0).tolist()
+        window = image[max(int(top), 0) : max(int(bottom) + 1, 0), max(int(left), 0) : max(int(right) + 1, 0)]
+        if not window.size:
+            continue
+        mean, deviation = cv2.meanStdDev(window)
+        lumas.append(luma_of(mean[:, 0]))
+        rough = max(rough, luma_of(deviation[:, 0]))
+    wanted = max(wanted, 1.3 * rough)
+    darker, lighter = min(lumas) - wanted, max(lumas) + wanted
+    if darker < 0 and lighter > 255:
+        target = 0.0 if min(lumas) > 255 - max(lumas) else 255.0
+    elif darker < 0 or lighter > 255:
+        target = lighter if darker < 0 else darker
+    else:
+        target = lighter if rng.random() < 0.5 else darker
+    return with_luma(base, target)
