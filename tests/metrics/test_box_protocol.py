@@ -1,0 +1,297 @@
+import math
+import os
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from ocr.metrics.iou import BoxProtocol, word_height
+from ocr.types import Detection, SceneWord
+
+IC15 = BoxProtocol("ic15_iou")
+
+
+def rect(x, y, w, h):
+    return np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]], np.float32)
+
+
+def found(*polygons):
+    return [Detection(np.asarray(p, np.float32), 1.0) for p in polygons]
+
+
+def words(*polygons, ignore=()):
+    return [SceneWord(np.asarray(p, np.float32), "w", i in ignore) for i, p in enumerate(polygons)]
+
+
+A, B, FAR = rect(0, 0, 20, 10), rect(40, 0, 20, 10), rect(500, 500, 20, 10)
+BOW_TIE = [[0, 0], [20, 10], [20, 0], [0, 10]]
+
+CASES = [
+    # detections, words, ignored, (matches, cared words, cared detections, set aside), why
+    ([A], [A], (), (1, 1, 1, 0), "identical"),
+    ([rect(0, 0, 20, 5)], [A], (), (0, 1, 1, 0), "IoU of exactly one half is not enough"),
+    ([rect(0, 0, 20, 5.1)], [A], (), (1, 1, 1, 0), "a little more than one half is"),
+    ([A, A], [A], (), (1, 1, 2, 0), "a word is found once: the double is a false alarm"),
+    ([A], [A, A], (), (1, 2, 1, 0), "a detection finds one word"),
+    ([rect(0, 0, 60, 10)], [A, B], (), (0, 2, 1, 0), "one box over two words finds neither"),
+    ([rect(0, 0, 10, 10), rect(10, 0, 10, 10)], [A], (), (0, 1, 2, 0), "halves of a word do not count"),
+    ([], [A], (), (0, 1, 0, 0), "nothing found"),
+    ([A], [], (), (0, 0, 1, 0), "nothing to find"),
+    ([], [], (), (0, 0, 0, 0), "an empty picture"),
+    ([A], [A], (0,), (0, 0, 0, 0), "a do-not-care word neither counts nor costs"),
+    ([rect(0, 0, 20, 5)], [A], (0,), (0, 0, 0, 0), "inside a do-not-care region: removed, however small its IoU"),
+    ([rect(0, 0, 40, 10)], [A], (0,), (0, 0, 1, 0), "exactly half of its area inside is not enough to be removed"),
+    ([A], [A, A], (1,), (0, 1, 0, 0), "a detection in a do-not-care region cannot find the word below it"),
+    ([BOW_TIE], [A], (), (0, 1, 0, 1), "a self-crossing detection is set aside"),
+    ([A], [BOW_TIE], (), (0, 1, 1, 0), "a self-crossing word is half of its rectangle, by the even-odd rule"),
+    ([[[0, 0], [20, 10], [0, 10]]], [BOW_TIE], (), (0, 1, 1, 0), "and overlaps a triangle by a third"),
+    ([[[0, 0], [5, 0], [20, 0]]], [A], (), (0, 1, 0, 1), "a line is set aside"),
+    ([[[3, 3]]], [[[3, 3]]], (), (0, 1, 0, 1), "a point as a word stays missed"),
+    ([A], [[[0, 0], [9, 9]]], (0,), (0, 0, 1, 0), "a do-not-care region without area removes nothing"),
+    ([np.concatenate([A, A[:1]])], [A], (), (1, 1, 1, 0), "a repeated first point changes nothing"),
+    ([A[::-1]], [A], (), (1, 1, 1, 0), "the sense of rotation does not matter"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("boxes", "truth", "ignored", "wanted", "why"), CASES, ids=[c[-1] for c in CASES])
+def test_rules(boxes, truth, ignored, wanted, why):
+    row = IC15.row(found(*boxes), words(*truth, ignore=ignored))
+    assert (row.matches, row.cared_truth, row.cared_detections, row.set_aside) == wanted, why
+    assert len(row.false_alarms) == row.cared_detections - row.matches
+
+
+def test_first_detection_wins_not_the_best():
+    loose = rect(0, 0, 20, 7)
+    row = IC15.row(found(loose, A), words(A))
+    assert row.words[0].detection == 0
+    assert row.words[0].iou == pytest.approx(0.7)
+    assert row.false_alarms == [1]
+
+
+def test_rows_tell_each_words_fate():
+    near = rect(40, 0, 8, 10)
+    row = IC15.row(found(rect(0, 0, 20, 8), near), words(A, B, FAR), key="set/1")
+    assert row.key == "set/1"
+    hit, miss, lost = row.words
+    assert (hit.found, hit.iou, hit.area_recall, hit.height) == (True, pytest.approx(0.8), pytest.approx(0.8), 10)
+    assert (miss.found, miss.iou, miss.detection) == (False, pytest.approx(0.4), None)
+    assert (lost.found, lost.iou, lost.area_recall) == (False, 0, 0)
+
+
+def test_counts_are_summed_before_anything_is_divided():
+    result = IC15([(found(A), words(A)), (found(B, FAR, A), words(B, A, rect(90, 90, 9, 9), rect(70, 70, 9, 9)))])
+    assert (result.recall, result.precision) == (3 / 5, 3 / 4)
+    assert result.hmean == pytest.approx(2 * 0.6 * 0.75 / 1.35)
+    assert result.area_recall == 1
+    recall, precision, hmean = result.scores("toy")
+    assert [s.metric for s in (recall, precision, hmean)] == ["recall", "precision", "hmean"]
+    assert [s.n for s in (recall, precision, hmean)] == [5, 4, 5]
+    assert all(s.low <= s.value <= s.high for s in (recall, precision, hmean))
+
+
+def test_no_words_and_no_detections_score_zero_without_interval():
+    result = IC15([(found(), words()), (found(), words(A, ignore=[0]))])
+    assert (result.recall, result.precision, result.hmean) == (0, 0, 0)
+    assert all(s.low is None for s in result.scores("toy"))
+
+
+def test_recall_by_word_height():
+    heights = [4, 8, 11.5, 12, 19, 20, 39, 41, 300]
+    truth = words(*[rect(0, 1000 * i, 50, h) for i, h in enumerate(heights)])
+    boxes = found(*[w.polygon for w, h in zip(truth, heights, strict=True) if h not in (8, 300)])
+    bins = IC15([(boxes, truth)]).by_height()
+    assert [(b.label, b.found, b.n) for b in bins] == [
+        ("< 8 px", 1, 1),
+        ("8-12 px", 1, 2),
+        ("12-20 px", 2, 2),
+        ("20-40 px", 2, 2),
+        ("> 40 px", 1, 2),
+    ]
+    assert bins[1].recall == 0.5
+    assert bins[1].interval[0] < 0.5 < bins[1].interval[1]
+
+
+def test_height_is_measured_across_the_reading_direction():
+    turned = np.array([[0, 0], [30, 40], [24, 44.5], [-6, 4.5]])
+    assert word_height(words(turned)[0]) == pytest.approx(7.5)
+    assert word_height(SceneWord(rect(0, 0, 12, 90), "縦", direction="stacked")) == 12
+    outline = np.array([[0, 0], [50, 0], [100, 0], [100, 20], [50, 20], [0, 20]])
+    assert word_height(words(outline)[0]) == pytest.approx(20)
+
+
+def test_bad_input_is_named():
+    with pytest.raises(ValueError, match=r"set/3, detections, polygon 1.*not finite"):
+        IC15.row(found(A, [[0, 0], [1, math.nan], [1, 1]]), words(A), key="set/3")
+    with pytest.raises(ValueError, match="no picture to score"):
+        IC15([])
+    with pytest.raises(ValueError, match=r"iou=1.5 is outside \[0, 1\)"):
+        BoxProtocol("mine", iou=1.5)
+
+
+def test_many_pointed_outlines_are_handled():
+    t = np.linspace(0, 2 * np.pi, 100_000, endpoint=False)
+    circle = np.stack([500 + 200 * np.cos(t), 500 + 200 * np.sin(t)], axis=1)
+    assert IC15.row(found(circle), words(circle)).matches == 1
+
+
+# --- against an independent oracle: Sutherland-Hodgman clipping, shoelace areas, plain loops --------------------------
+
+
+def area(polygon):
+    return abs(sum(x * v - u * y for (x, y), (u, v) in zip(polygon, polygon[1:] + polygon[:1], strict=True))) / 2
+
+
+def clip(subject, window):
+    """The part of a convex polygon inside another one; both clockwise as seen."""
+    for (x, y), (u, v) in zip(window, window[1:] + window[:1], strict=True):
+        kept = []
+        side = [(u - x) * (q - y) - (v - y) * (p - x) for p, q in subject]
+        for i, (p, q) in enumerate(subject):
+            (r, s), there, here = subject[i - 1], side[i - 1], side[i]
+            if (there >= 0) != (here >= 0):
+                cut = there / (there - here)
+                kept.append((r + cut * (p - r), s + cut * (q - s)))
+            if here >= 0:
+                kept.append((p, q))
+        subject = kept
+        if not subject:
+            return []
+    return subject
+
+
+def oracle(boxes, truth, ignored):
+    """Matches, cared words, cared detections; None where a decision hangs by a thread."""
+    close = False
+    cared = []
+    for box in boxes:
+        shares = [area(clip(box, truth[i])) / area(box) for i in ignored]
+        close |= any(abs(s - 0.5) < 1e-4 for s in shares)
+        cared.append(not any(s > 0.5 for s in shares))
+    taken, matches = set(), 0
+    for i, word in enumerate(truth):
+        if i in ignored:
+            continue
+        for j, box in enumerate(boxes):
+            common = area(clip(box, word))
+            iou = common / (area(word) + area(box) - common)
+            close |= abs(iou - 0.5) < 1e-4
+            if iou > 0.5 and cared[j] and j not in taken:
+                taken.add(j)
+                matches += 1
+                break
+    return None if close else (matches, len(truth) - len(ignored), sum(cared))
+
+
+@st.composite
+def quads(draw, most=7):
+    """Turned rectangles, many of them near copies of one another."""
+    polygons = []
+    for _ in range(draw(st.integers(0, most))):
+        cx, cy = draw(st.sampled_from([20, 24, 50])), draw(st.sampled_from([20, 23, 26]))
+        w, h = draw(st.floats(8, 30)), draw(st.floats(4, 12))
+        angle = draw(st.floats(-0.5, 0.5))
+        c, s = math.cos(angle), math.sin(angle)
+        corners = [(-w / 2, -h / 2), (w / 2, -h / 2), (w / 2, h / 2), (-w / 2, h / 2)]
+        polygons.append(
+            [(float(np.float32(cx + c * x - s * y)), float(np.float32(cy + s * x + c * y))) for x, y in corners]
+        )
+    return polygons
+
+
+@settings(max_examples=300)
+@given(quads(), quads(), st.data())
+def test_matching_agrees_with_the_slow_oracle(boxes, truth, data):
+    ignored = data.draw(st.sets(st.integers(0, len(truth) - 1))) if truth else set()
+    wanted = oracle(boxes, truth, ignored)
+    assume(wanted is not None)
+    row = IC15.row(found(*boxes), words(*truth, ignore=ignored))
+    assert (row.matches, row.cared_truth, row.cared_detections) == wanted
+
+
+@given(quads(), st.randoms(use_true_random=False))
+def test_the_truth_as_its_own_submission_is_perfect_in_the_order_given(truth, random):
+    assume(truth)
+    result = IC15([(found(*truth), words(*truth))])
+    assert result.recall == result.precision == result.hmean == 1
+
+
+@given(quads(), quads())
+def test_removing_a_detection_never_finds_more(boxes, truth):
+    whole = IC15.row(found(*boxes), words(*truth)).matches
+    for i in range(len(boxes)):
+        fewer = IC15.row(found(*boxes[:i], *boxes[i + 1 :]), words(*truth)).matches
+        assert whole - 1 <= fewer <= whole
+
+
+@given(quads(), quads(), st.randoms(use_true_random=False))
+def test_order_does_not_matter_where_no_box_has_two_partners(boxes, truth, random):
+    def partners(a, b):
+        return sum(IC15.row(found(a), words(other)).matches for other in b)
+
+    assume(all(partners(box, truth) <= 1 for box in boxes) and all(partners(word, boxes) <= 1 for word in truth))
+    matches = IC15.row(found(*boxes), words(*truth)).matches
+    assert IC15.row(found(*truth), words(*boxes)).matches == matches
+    random.shuffle(boxes)
+    random.shuffle(truth)
+    assert IC15.row(found(*boxes), words(*truth)).matches == matches
+
+
+# --- against the official script's values -----------------------------------------------------------------------------
+
+
+def real_pack() -> Path:
+    if "OCR_REAL_PACK" not in os.environ:
+        pytest.skip("OCR_REAL_PACK is not set")
+    return Path(os.environ["OCR_REAL_PACK"])
+
+
+def lines_of(archive: Path, prefix: str):
+    with zipfile.ZipFile(archive) as files:
+        for name in files.namelist():
+            text = files.read(name).decode("utf-8-sig")
+            yield name.removeprefix(prefix), [line.split(",", 8) for line in text.splitlines() if line.strip()]
+
+
+def quad(fields):
+    return np.array([float(f) for f in fields[:8]], np.float32).reshape(4, 2)
+
+
+@pytest.fixture(scope="module")
+def ic15_truth():
+    archive = real_pack() / "eval_refs" / "ic15_gt.zip"
+    return {name: [SceneWord(quad(f), f[8], f[8] == "###") for f in lines] for name, lines in lines_of(archive, "gt_")}
+
+
+def submission(archive: Path, truth):
+    boxes = {name: found(*map(quad, lines)) for name, lines in lines_of(archive, "res_")}
+    return [(boxes[name], truth[name]) for name in truth], list(truth)
+
+
+def test_the_pixellink_submission_scores_as_published_in_under_five_seconds(ic15_truth):
+    pictures, keys = submission(real_pack() / "eval_refs" / "ic15_pixellink_det.zip", ic15_truth)
+    start = time.process_time()
+    result = IC15(pictures, keys)
+    assert time.process_time() - start < 5
+    assert (result.matches, result.cared_truth, result.cared_detections) == (1696, 2077, 2046)
+    assert (round(result.recall, 4), round(result.precision, 4), round(result.hmean, 4)) == (0.8166, 0.8289, 0.8227)
+    assert sum(b.n for b in result.by_height()) == 2077
+
+
+GOLDEN = {
+    "ic15_1": (0.5941261434761675, 0.5059450594505945, 0.5465013286093888),
+    "ic15_2": (0.5840154068367838, 0.48001582904629997, 0.5269331016507385),
+    "ic15_3": (0.6066441983630236, 0.50199203187251, 0.5493786788750818),
+}
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_perturbed_submissions_score_as_the_reference_evaluator_says(name, ic15_truth):
+    archive = real_pack().parent / "golden" / "metrics" / f"{name}.zip"
+    if not archive.exists():
+        pytest.skip(f"{archive.name} does not lie beside the real pack")
+    result = IC15(*submission(archive, ic15_truth))
+    assert (result.recall, result.precision, result.hmean) == pytest.approx(GOLDEN[name], abs=1e-9)
