@@ -1,0 +1,166 @@
+"""Prepared sets as plain Python sequences."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any, cast
+
+from ocr.data.records import Kind, Manifest, Split, Task, check_place, split_by_folder
+from ocr.data.store import Store
+from ocr.types import Scene, Word
+
+NAMED_SETS = ("icdar2015", "mjsynth", "synthtext")
+"""Sets that ``data_prep`` prepares by their own name; any other goes through its ``scenes`` or ``words``."""
+
+
+class _PreparedSet:
+    task: Task
+
+    def __init__(self, folder: Path) -> None:
+        self.store = Store(folder)
+        if self.store.manifest.task != self.task:
+            raise ValueError(
+                f"{folder} holds a {self.store.manifest.task} set, and {self.task} needs a {self.task} set"
+            )
+
+    def __len__(self) -> int:
+        return len(self.store)
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the set is."""
+        return self.store.manifest
+
+    @property
+    def name(self) -> str:
+        """Name of the set."""
+        return self.manifest.name
+
+    @property
+    def split(self) -> Split:
+        """``train``, ``val`` or ``test``."""
+        return self.manifest.split
+
+    @property
+    def kind(self) -> Kind:
+        """``rendered`` for stand-ins, otherwise ``real``."""
+        return self.manifest.kind
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the content."""
+        return self.manifest.fingerprint
+
+    @property
+    def count(self) -> int:
+        """Number of samples."""
+        return self.manifest.count
+
+    def key(self, index: int) -> str:
+        """Key of a sample, without its picture."""
+        return self.store.key(index)
+
+    def keys(self) -> list[str]:
+        """All keys in order, without any picture."""
+        return self.store.keys()
+
+
+class SceneSet(_PreparedSet):
+    """Scenes of a detection set: ``len(set)``, ``set[i]``.
+
+    Raises:
+        ValueError: see :class:`ocr.data.store.Store`; ``set[i]`` raises ``UndecodableImage``.
+    """
+
+    task = "detection"
+
+    def __getitem__(self, index: int) -> Scene:
+        return self.store.scene(index)
+
+
+class WordSet(_PreparedSet):
+    """Words of a recognition set: ``len(set)``, ``set[i]``, ``set.texts()``.
+
+    Raises:
+        ValueError: see :class:`ocr.data.store.Store`; ``set[i]`` raises ``UndecodableImage``.
+    """
+
+    task = "recognition"
+
+    def __getitem__(self, index: int) -> Word:
+        return self.store.word(index)
+
+    def texts(self) -> list[str]:
+        """All transcriptions in order, without any picture."""
+        return self.store.texts()
+
+
+def open_set(root: str | Path, task: str, name: str, split: str) -> SceneSet | WordSet:
+    """Open a prepared set.
+
+    ``name`` is the set's name, and the set is ``<root>/<task>/<name>/<split>``; or it is a path (it holds a slash) to a folder with a
+    ``data.mdb``, or to one with a folder per split. A public LMDB without a manifest counts as the split asked for, unless
+    its own folder or one of the two above it is named for another (``training``, ``validation``, ``evaluation``); it is
+    never taken for a validation split without such a name, because it may well be the training set itself.
+
+    Raises:
+        ValueError: the set is not there (the message says where it was looked for, and the commands that prepare it or
+            render a stand-in), it is of another task or split, or it cannot be read.
+    """
+    check_place(task, split, "real")
+    sequence = SceneSet if task == "detection" else WordSet
+    if os.sep in name:
+        return _at_path(sequence, Path(name).expanduser(), cast(Split, split))
+    folder = Path(root).expanduser() / task / name / split
+    if not (folder / "data.mdb").is_file():
+        raise ValueError(_missing(Path(root), task, name, split))
+    opened = sequence(folder)
+    if (opened.name, opened.split) != (name, split) and not opened.manifest.foreign:
+        raise ValueError(
+            f"{folder} holds {opened.name}/{opened.split}, not {name}/{split}: put the folder back where it was, or prepare {name}"
+        )
+    return opened
+
+
+def is_validation(key: str, share: float = 0.05) -> bool:
+    """Whether a sample of a training set without a validation split is held out: by the SHA-1 of its key alone.
+
+    What stands after ``#`` does not count, so the crops of one picture (``set/picture#3``) stay on one side, the side of
+    the picture itself.
+    """
+    digest = hashlib.sha1(key.partition("#")[0].encode(), usedforsecurity=False).digest()
+    return int.from_bytes(digest[:8], "big") < share * 2**64
+
+
+def _at_path(sequence: Any, path: Path, split: Split) -> SceneSet | WordSet:
+    folder = path if (path / "data.mdb").is_file() else path / split
+    if not (folder / "data.mdb").is_file():
+        raise ValueError(
+            f"no set in {path}: neither {path / 'data.mdb'} nor {folder / 'data.mdb'} exists; give the folder of an LMDB"
+        )
+    opened: SceneSet | WordSet = sequence(folder)
+    held = opened.split
+    if opened.manifest.foreign:
+        held = split_by_folder(folder.absolute()) or ("train" if split == "val" else split)
+    if held != split:
+        raise ValueError(
+            f"{folder} is a {held} split, and a {split} split was asked for: choose another folder or split"
+        )
+    return opened
+
+
+def _missing(root: Path, task: str, name: str, split: str) -> str:
+    folder = root / task / name / split
+    there = sorted(p.parent.name for p in (root / task / name).glob("*/data.mdb"))
+    instead = f" (there is: {', '.join(there)})" if there else ""
+    if name in NAMED_SETS:
+        command = f"python -m data_prep {name} --raw DIR --out {root}"
+    else:
+        command = f"python -m data_prep {'scenes' if task == 'detection' else 'words'} --name {name} --split {split} --raw DIR --out {root}"
+    return (
+        f"{task} set {name}, split {split}, is not there: looked for {folder / 'data.mdb'}{instead}\n"
+        f"  prepare it: {command}\n"
+        f"  or render a stand-in: make demo-data, and add root=data/demo"
+    )

@@ -1,0 +1,381 @@
+"""Prepared sets on disk: one LMDB folder per set and split, with a manifest beside it.
+
+Words use the public layout ``num-samples``, ``image-%09d``, ``label-%09d`` (from 1), so LMDBs that others published open as
+they are; ours add ``meta-%09d`` (the key and what else is known). Scenes use ``image-%09d``, ``scene-%09d`` and ``meta-%09d``.
+Pictures are kept as the encoded bytes they came in.
+
+Pictures are decoded without regard to EXIF orientation: the stored rows and columns are the picture, and polygons refer to them.
+``data_prep`` turns a picture upright before it is stored when its EXIF orientation asks for that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, get_args
+
+import cv2
+import lmdb
+import numpy as np
+from numpy.typing import NDArray
+
+from ocr import __version__
+from ocr.data.environment import forget_replaced, transaction
+from ocr.data.publish import published, sync_file
+from ocr.data.records import (
+    MANIFEST,
+    SCHEMA,
+    Kind,
+    Manifest,
+    Split,
+    Task,
+    check_characters,
+    check_place,
+    meta_fields,
+    meta_record,
+    scene_fields,
+    scene_record,
+    split_by_folder,
+)
+from ocr.types import Image, LabelKind, Points, Quads, Scene, SceneWord, Word
+
+FIRST_MAP = 1 << 26
+"""Bytes of address space a new store begins with; it doubles whenever it is full."""
+BATCH_BYTES = 1 << 25
+BATCH_ENTRIES = 6_000
+SAMPLED_ENTRIES = 64
+"""Entries that the fingerprint of a store without a manifest looks at."""
+OURS = {"data.mdb", "lock.mdb", MANIFEST, "dropped.tsv"}
+
+
+class UndecodableImage(ValueError):
+    """The picture of sample ``key`` cannot be decoded."""
+
+    def __init__(self, key: str, where: str) -> None:
+        super().__init__(f"the picture of {key} in {where} cannot be decoded")
+        self.key = key
+        self.where = where
+
+    def __reduce__(self) -> tuple[type[UndecodableImage], tuple[str, str]]:
+        """An exception must cross from a loader process to the main one."""
+        return type(self), (self.key, self.where)
+
+
+class StoreWriter:
+    """Writes one set; it appears in ``folder`` when the ``with`` block ends well, and otherwise not at all.
+
+    Args:
+        folder: where the set will be, ``<root>/<task>/<set>/<split>``; a set that is already there is replaced at the end.
+        task: ``detection`` (then :meth:`add_scene`) or ``recognition`` (then :meth:`add_word`).
+        name: name of the set; keys begin with it.
+        split: ``train``, ``val`` or ``test``.
+        kind: ``real`` or ``rendered``.
+        source: one line in words that says where the samples come from.
+
+    Raises:
+        ValueError: the place cannot be written, holds files that are not a set of ours, or the set would be empty.
+    """
+
+    def __init__(self, folder: Path, task: Task, name: str, split: Split, kind: Kind, source: str) -> None:
+        check_place(task, split, kind)
+        self.folder = Path(folder)
+        self.manifest = Manifest(name, task, split, kind, source, 0, "", created_with=f"ocr {__version__}")
+        self._dropped: dict[str, int] = {}
+        self._hash = hashlib.sha256()
+        self._count = 0
+        self._pending: list[tuple[bytes, bytes]] = []
+        self._pending_bytes = 0
+
+    def __enter__(self) -> StoreWriter:
+        _refuse_other_files(self.folder)
+        with _one_line(self.folder), ExitStack() as stack:
+            self._draft = stack.enter_context(published(self.folder))
+            self._environment = lmdb.open(
+                str(self._draft), map_size=FIRST_MAP, lock=False, sync=False, metasync=False, meminit=False
+            )
+            stack.callback(self._environment.close)
+            self._drops: IO[str] = stack.enter_context((self._draft / "dropped.tsv").open("w", encoding="utf-8"))
+            self._drops.write("reason\twhat\n")
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._stack.__exit__(kind, error, trace)
+            return
+        with _one_line(self.folder), self._stack:
+            self._finish()
+
+    def add_scene(
+        self, image: bytes, key: str, label_kind: LabelKind, words: list[SceneWord], lines: list[Points] | None = None
+    ) -> None:
+        """Add a picture with its words; ``image`` is an encoded picture (JPEG, PNG, …) in reading orientation."""
+        self._check(key, "detection")
+        self._add({"image": image, "scene": scene_record(label_kind, words, lines), "meta": meta_record(key)})
+
+    def add_word(
+        self,
+        image: bytes,
+        text: str,
+        key: str,
+        script: str = "Latin",
+        direction: str = "horizontal",
+        characters: Quads | None = None,
+    ) -> None:
+        """Add a word crop with its transcription."""
+        self._check(key, "recognition")
+        check_characters(text, characters)
+        self._add({"image": image, "label": text.encode(), "meta": meta_record(key, script, direction, characters)})
+
+    def drop(self, reason: str, what: str) -> None:
+        """Count something that could not be used, and list it in ``dropped.tsv``."""
+        self._dropped[reason] = self._dropped.get(reason, 0) + 1
+        with _one_line(self.folder):
+            self._drops.write(f"{reason}\t{' '.join(what.split())}\n")
+
+    def _check(self, key: str, task: Task) -> None:
+        if task != self.manifest.task:
+            raise ValueError(f"{key}: a {self.manifest.task} set takes no {task} sample")
+        if not key.startswith(self.manifest.name + "/"):
+            raise ValueError(f"key {key!r} must begin with the name of the set: {self.manifest.name}/")
+
+    def _add(self, values: dict[str, bytes]) -> None:
+        self._pending += [(_entry(name, self._count), value) for name, value in values.items()]
+        self._count += 1
+        self._pending_bytes += sum(map(len, values.values()))
+        _update(self._hash, values.values())
+        if self._pending_bytes > BATCH_BYTES or len(self._pending) > BATCH_ENTRIES:
+            self._flush()
+
+    def _flush(self) -> None:
+        batch = sorted(self._pending)
+        while True:
+            try:
+                with _one_line(self.folder), self._environment.begin(write=True) as writing:
+                    writing.cursor().putmulti(batch)
+                break
+            except lmdb.MapFullError:
+                self._environment.set_mapsize(2 * self._environment.info()["map_size"])
+        self._pending.clear()
+        self._pending_bytes = 0
+
+    def _finish(self) -> None:
+        m = self.manifest
+        if not self._count:
+            why = ", ".join(f"{reason} ({n})" for reason, n in self._dropped.items()) or "nothing was found"
+            raise ValueError(
+                f"{m.task} set {m.name}/{m.split} would be empty: {why}; look at the raw folder and its layout"
+            )
+        self._pending += [(b"num-samples", b"%d" % self._count), (b"schema", b"%d" % SCHEMA)]
+        self._flush()
+        self._environment.sync(True)
+        self._drops.flush()
+        self.manifest = replace(m, count=self._count, fingerprint=self._hash.hexdigest(), dropped=self._dropped)
+        self.manifest.write(self._draft)
+        for name in (MANIFEST, "dropped.tsv"):
+            sync_file(self._draft / name)
+
+
+class Store:
+    """Reads a set by position. Cheap to make, picklable, and safe to use in forked or spawned loader processes.
+
+    Args:
+        folder: the folder that holds ``data.mdb``.
+
+    Raises:
+        ValueError: the folder is no set, is empty, cut short, or of a layout or schema this version does not read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder).resolve()
+        data = self.folder / "data.mdb"
+        if not data.is_file():
+            raise ValueError(f"no set in {folder}: the folder holds no data.mdb")
+        forget_replaced(self.folder)
+        self._count = self._number_of_samples()
+        if not self._count:
+            raise ValueError(f"the set in {self.folder} is empty: prepare it again, or choose another")
+        self.manifest = Manifest.read(self.folder) if (self.folder / MANIFEST).exists() else self._foreign_manifest()
+        if self.manifest.count != self._count:
+            raise ValueError(
+                f"{self.folder} holds {self._count} samples, its manifest says {self.manifest.count}: prepare the set again"
+            )
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the content, or ``sampled:…`` for a store without a manifest."""
+        return self.manifest.fingerprint
+
+    def image_bytes(self, index: int) -> bytes:
+        """The encoded picture of a sample."""
+        return bytes(self._view("image", index))
+
+    def image(self, index: int) -> Image:
+        """The decoded picture of a sample, RGB.
+
+        Raises:
+            UndecodableImage: naming the sample's key.
+        """
+        image = decode(self._view("image", index))
+        if image is None:
+            raise UndecodableImage(self.key(index), str(self.folder))
+        return image
+
+    def scene(self, index: int) -> Scene:
+        """A scene of a detection set."""
+        return Scene(image=self.image(index), key=self.key(index), **scene_fields(bytes(self._view("scene", index))))
+
+    def word(self, index: int) -> Word:
+        """A word of a recognition set."""
+        return Word(image=self.image(index), text=self.text(index), **self._meta(index))
+
+    def text(self, index: int) -> str:
+        """The transcription of a word."""
+        return self._decoded(self._view("label", index), index)
+
+    def key(self, index: int) -> str:
+        """``<set>/<id>``; in a store of others the id is the nine-digit number of the entry."""
+        return str(self._meta(index)["key"])
+
+    def keys(self) -> list[str]:
+        """All keys in order, in one pass that touches no picture."""
+        if self.manifest.foreign:
+            return [f"{self.manifest.name}/{i + 1:09d}" for i in range(len(self))]
+        return [json.loads(str(record, "utf-8"))["key"] for record in self._column("meta")]
+
+    def texts(self) -> list[str]:
+        """All transcriptions of a recognition set in order, in one pass that touches no picture."""
+        return [self._decoded(label, i) for i, label in enumerate(self._column("label"))]
+
+    def columns(self) -> tuple[str, ...]:
+        """Names of the entries every sample has, in the order of the fingerprint."""
+        if self.manifest.foreign:
+            return ("image", "label")
+        return ("image", "scene" if self.manifest.task == "detection" else "label", "meta")
+
+    def digest(self) -> str:
+        """The SHA-256 (hex) over all samples in order, computed anew: what the manifest's fingerprint must be."""
+        digest = hashlib.sha256()
+        for i in range(len(self)):
+            _update(digest, [self._view(name, i) for name in self.columns()])
+        return digest.hexdigest()
+
+    def missing(self) -> list[str]:
+        """Entries of the layout that the store lacks."""
+        with transaction(self.folder).cursor() as cursor:
+            wanted = (_entry(name, i) for name in self.columns() for i in range(len(self)))
+            return [entry.decode() for entry in wanted if not cursor.set_key(entry)]
+
+    def _number_of_samples(self) -> int:
+        number = bytes(transaction(self.folder).get(b"num-samples", b""))
+        if number.isdigit():
+            return int(number)
+        with transaction(self.folder).cursor() as cursor:
+            seen = [bytes(k).decode(errors="replace") for k in islice(cursor.iternext(values=False), 3)]
+        raise ValueError(
+            f"{self.folder} is an LMDB of another layout (first keys: {', '.join(seen) or 'none'}): "
+            "expected num-samples, image-%09d and label-%09d"
+        )
+
+    def _foreign_manifest(self) -> Manifest:
+        """What can be said of a public LMDB: its name and split are what its folder and those above it say."""
+        path = self.folder / "data.mdb"
+        digest = hashlib.sha256(b"%d %d" % (self._count, path.stat().st_size))
+        for i in np.unique(np.linspace(0, self._count - 1, SAMPLED_ENTRIES).astype(int)):
+            _update(digest, [self._view(name, int(i)) for name in ("image", "label")])
+        source = "an LMDB in the public layout, without a manifest"
+        split = split_by_folder(self.folder) or "train"
+        name = (self.folder.parent if self.folder.name in get_args(Split) else self.folder).name
+        fingerprint = f"sampled:{digest.hexdigest()}"
+        return Manifest(name, "recognition", split, "real", source, self._count, fingerprint, schema=0)
+
+    def _meta(self, index: int) -> dict[str, Any]:
+        if self.manifest.foreign:
+            return {"key": f"{self.manifest.name}/{index + 1:09d}"}
+        return meta_fields(bytes(self._view("meta", index)))
+
+    def _view(self, name: str, index: int) -> memoryview:
+        if not 0 <= index < self._count:
+            raise IndexError(f"{self.folder} holds samples 0 to {self._count - 1}, not {index}")
+        view: memoryview | None = transaction(self.folder).get(_entry(name, index))
+        if view is None:
+            raise self._lacks(_entry(name, index).decode())
+        return view
+
+    def _column(self, name: str) -> Iterator[memoryview]:
+        with transaction(self.folder).cursor() as cursor:
+            cursor.set_range(_entry(name, 0))
+            for _, view in islice(cursor.iternext(), self._count):
+                yield view
+            # entries are sorted and numbered: when as many as there should be end at the last number, none is missing
+            if bytes(cursor.key()) != _entry(name, self._count - 1):
+                raise self._lacks(next(e for e in self.missing() if e.startswith(name)))
+
+    def _lacks(self, key: str) -> ValueError:
+        return ValueError(
+            f"{self.folder} lacks {key}, though it says it holds {len(self)} samples: copy or prepare it again "
+            f"(python -m data_prep verify {self.folder} lists what is missing)"
+        )
+
+    def _decoded(self, label: memoryview, index: int) -> str:
+        try:
+            return str(label, "utf-8")
+        except UnicodeDecodeError:
+            raise ValueError(
+                f"label-{index + 1:09d} in {self.folder} is not UTF-8: prepare the set again from UTF-8 labels"
+            ) from None
+
+
+def decode(data: bytes | memoryview) -> Image | None:
+    """Decode an encoded picture to RGB by the store's rule (EXIF orientation is not applied); None when that fails."""
+    buffer: NDArray[np.uint8] = np.frombuffer(data, np.uint8)
+    try:
+        decoded = cv2.imdecode(buffer, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:
+        return None
+    return None if decoded is None else np.asarray(decoded, np.uint8)
+
+
+def _entry(name: str, index: int) -> bytes:
+    return b"%s-%09d" % (name.encode(), index + 1)
+
+
+def _update(digest: Any, values: Iterable[bytes | memoryview]) -> None:
+    for value in values:
+        digest.update(len(value).to_bytes(8, "little"))
+        digest.update(value)
+
+
+def _refuse_other_files(folder: Path) -> None:
+    if not folder.is_dir():
+        return
+    names = {p.name for p in folder.iterdir()}
+    if names - OURS or (names and MANIFEST not in names):
+        example = sorted(names - OURS) or sorted(names)
+        raise ValueError(
+            f"{folder} exists and is not a set of ours (it holds {example[0]}): move it away or choose another folder"
+        )
+
+
+@contextmanager
+def _one_line(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except lmdb.MapFullError:
+        raise
+    except (lmdb.Error, OSError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ValueError(
+            f"cannot write {folder}: {reason}; nothing was published, make room or choose another folder"
+        ) from None
