@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import math
+import json
+import os
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageOps
 
+from ocr.draw import draw_words
+from ocr.export_text import page_to_dict, page_to_text
 from ocr.geometry import bounding_quad, rectify, side_lengths
+from ocr.reading_order import reading_lines
 from ocr.types import Detection, Detects, Image, Page, Reading, Reads
 
 Floats = NDArray[np.float64]
@@ -28,8 +35,6 @@ MAX_CROP_SIDE = 256
 """Words are cut out at their own size, but the shorter side of a crop is never longer than this."""
 MAX_CROP_LENGTH = 4096
 """Neither is the longer side of a crop longer than this."""
-MAX_HEIGHT_RATIO = 2.5
-"""Words whose heights differ more are never one line."""
 UNREAD = Reading("", 0.0)
 """The reading of a box that cannot be cut out because it has no area."""
 
@@ -40,26 +45,31 @@ UNREAD = Reading("", 0.0)
 def load_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> Image:
     """Decode a picture file upright (EXIF orientation applied): height x width x 3, RGB, uint8.
 
-    Grey, palette, CMYK and 16-bit pictures are converted, 32-bit ones stretched to their range, transparent ones laid on
-    white; of an animation the first frame is taken.
+    Grey, palette, CMYK and 16-bit pictures are converted, 32-bit ones stretched to their range, transparent ones laid
+    on white; of an animation the first frame is taken.
 
     Raises:
         ValueError: one line: the file is missing, no picture, damaged, or has more than ``max_pixels`` pixels.
     """
-    path = Path(path)
+    name = shown(path)
     try:
-        if path.is_dir():
-            raise ValueError(f"{path}: is a folder; name picture files")
+        if Path(path).is_dir():
+            raise ValueError(f"{name}: is a folder; name picture files")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _decode(path, max_pixels)
+            return _decode(Path(path), name, max_pixels)
     except FileNotFoundError:
-        raise ValueError(f"{path}: no such file; check the name") from None
+        raise ValueError(f"{name}: no such file; check the name") from None
     except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({_one_line(error)}); is the file complete?") from None
+        raise ValueError(f"{name}: cannot be read ({_one_line(error)}); is the file complete?") from None
 
 
-def _decode(path: Path, max_pixels: int) -> Image:
+def shown(path: str | Path) -> str:
+    """A path as text that can be printed and written as UTF-8, whatever bytes the file's name is made of."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _decode(path: Path, name: str, max_pixels: int) -> Image:
     limit = min(max_pixels, 2 * (Pillow.MAX_IMAGE_PIXELS or max_pixels))
     advice = f"the limit is {limit / 1e6:g} megapixels; scale it down first"
     try:
@@ -68,14 +78,14 @@ def _decode(path: Path, max_pixels: int) -> Image:
             if width * height <= limit:
                 return _to_rgb(_upright(picture))
     except Pillow.UnidentifiedImageError:
-        raise ValueError(f"{path}: not a picture in a known format ({', '.join(FORMATS)}); convert it") from None
+        raise ValueError(f"{name}: not a picture in a known format ({', '.join(FORMATS)}); convert it") from None
     except Pillow.DecompressionBombError:
-        raise ValueError(f"{path}: too many pixels; {advice}") from None
+        raise ValueError(f"{name}: too many pixels; {advice}") from None
     except FileNotFoundError:
         raise
     except Exception as error:  # Pillow's decoders raise whatever a damaged file makes them stumble over
         raise OSError(_one_line(error)) from None
-    raise ValueError(f"{path}: {width} x {height} pixels are too many; {advice}")
+    raise ValueError(f"{name}: {width} x {height} pixels are too many; {advice}")
 
 
 def _one_line(error: Exception) -> str:
@@ -148,7 +158,7 @@ class Reader:
 
     def _read(self, pictures: Sequence[str | Path | Image]) -> list[Page]:
         images = [_checked(p) if isinstance(p, np.ndarray) else load_image(p, self.max_pixels) for p in pictures]
-        names = ["" if isinstance(p, np.ndarray) else str(p) for p in pictures]
+        names = ["" if isinstance(p, np.ndarray) else shown(p) for p in pictures]
         found = self.detector.detect(images)
         cuts = [cut for i, image in enumerate(images) for cut in _cuts(i, image, found[i])]
         readings = self._recognise([cut.crop for cut in cuts])
@@ -214,51 +224,103 @@ def _checked(image: Image) -> Image:
     return image
 
 
-# --- reading order ---------------------------------------------------------------------------------------------------
+# --- files -----------------------------------------------------------------------------------------------------------
 
 
-def reading_lines(words: Sequence[tuple[Detection, Reading]]) -> list[list[tuple[Detection, Reading]]]:
-    """Words grouped into lines, lines from top to bottom, words in a line from left to right.
+def read_files(
+    paths: Sequence[str | Path],
+    reader: Reader,
+    out: str | Path | None = None,
+    json_path: str | Path | None = None,
+    batch: int = 8,
+) -> list[str]:
+    """Read picture files, print their texts, and return one line for each file that could not be read.
 
-    The page is turned by the median angle of its words first.  Words then join, from left to right, the line whose
-    last word shares most of its height with them: at least half of the smaller height, where neither is more than
-    ``MAX_HEIGHT_RATIO`` times the other.  Columns are not told apart: words side by side are one line, however far apart.
+    Those lines also go to standard error, and the other files go on.
+
+    Args:
+        paths: picture files.
+        reader: reads them.
+        out: folder for ``NAME.words.json`` and ``NAME.words.png`` (the boxes drawn) of every picture; files of one name
+            from different folders get a number behind it.
+        json_path: one JSON object a line for every picture, into this file; ``-`` prints them in place of the texts.
+        batch: how many pictures are in memory at a time.
+
+    Raises:
+        ValueError: ``out`` or ``json_path`` cannot be written to.
     """
-    if not words:
-        return []
-    boxes = _level_boxes([detection for detection, _ in words])
-    lines: list[list[int]] = []
-    for i in np.argsort(boxes[:, 0], kind="stable").tolist():
-        shared = _shared_heights(boxes[[line[-1] for line in lines]], boxes[i])
-        if shared.size and shared.max() >= 0.5:
-            lines[int(shared.argmax())].append(i)
-        else:
-            lines.append([i])
-    lines.sort(key=lambda line: float(np.mean(boxes[line, 1] + boxes[line, 3])))
-    return [[words[i] for i in line] for line in lines]
+    folder = _made(Path(out)) if out is not None else None
+    names = _free_names(paths)
+    failures: list[str] = []
+    with _lines_to(json_path) as lines:
+        for start in range(0, len(paths), batch):
+            images, kept = _load_all(paths[start : start + batch], reader.max_pixels, failures)
+            for i, image, page in zip(kept, images, reader.read(images, batch), strict=True):
+                page.path = shown(paths[start + i])
+                print(json.dumps(page_to_dict(page), ensure_ascii=False), file=lines, flush=True)
+                if str(json_path) != "-":
+                    print(f"{page.path}: {len(page.words)} words", page_to_text(page), sep="\n")
+                if folder is not None:
+                    _write(folder, names[start + i], image, page)
+    return failures
 
 
-def _level_boxes(detections: list[Detection]) -> Floats:
-    """Bounds (left, top, right, bottom) of every polygon on the page turned level; n x 4."""
-    skew = math.radians(_middle_angle(np.array([d.angle for d in detections])))
-    turn = np.array([[math.cos(skew), math.sin(skew)], [-math.sin(skew), math.cos(skew)]])
-    level = [np.asarray(d.polygon, np.float64) @ turn for d in detections]
-    return np.array([[*points.min(axis=0), *points.max(axis=0)] for points in level])
+def _load_all(paths: Sequence[str | Path], max_pixels: int, failures: list[str]) -> tuple[list[Image], list[int]]:
+    """The pictures that can be read and their places in ``paths``."""
+    images, kept = [], []
+    for i, path in enumerate(paths):
+        try:
+            images.append(load_image(path, max_pixels))
+            kept.append(i)
+        except ValueError as error:
+            failures.append(str(error))
+            print(error, file=sys.stderr)
+    return images, kept
 
 
-def _middle_angle(angles: Floats) -> float:
-    """The median of angles in degrees, taken around the whole degree nearest to all of them (the one nearer to 0 of two)."""
-    centres = np.array(sorted(set(np.round(angles).tolist()), key=abs))
-    apart = (angles - centres[:, None] + 180) % 360 - 180
-    nearest = int(np.abs(apart).sum(axis=1).argmin())
-    return float(centres[nearest] + np.median(apart[nearest]))
+@contextmanager
+def _lines_to(path: str | Path | None) -> Iterator[TextIO]:
+    """Where JSON lines go: standard output for ``-``, nowhere for None."""
+    if str(path) == "-":
+        yield sys.stdout
+        return
+    target = Path(os.devnull if path is None else path)
+    try:
+        stream = target.open("w", encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"--json {target}: cannot be written ({error.strerror}); name another file") from None
+    with stream:
+        yield stream
 
 
-def _shared_heights(others: Floats, box: Floats) -> Floats:
-    """The vertical extent that boxes share with one box, over the smaller height; 0 where the heights are too unlike."""
-    if not len(others):
-        return np.zeros(0)
-    heights, height = others[:, 3] - others[:, 1], box[3] - box[1]
-    small, large = np.minimum(heights, height), np.maximum(heights, height)
-    shared = np.minimum(others[:, 3], box[3]) - np.maximum(others[:, 1], box[1])
-    return np.where((small > 0) & (large <= MAX_HEIGHT_RATIO * small), shared / np.maximum(small, 1e-9), 0.0)
+def _free_names(paths: Sequence[str | Path]) -> list[str]:
+    """One file name without ending for each path: the picture's own, with a number where it is taken."""
+    names: list[str] = []
+    taken: set[str] = set()
+    for path in paths:
+        stem = Path(path).stem or "picture"
+        name, number = stem, 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{stem}-{number}"
+        taken.add(name.casefold())
+        names.append(name)
+    return names
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"--out {folder}: cannot make this folder ({error.strerror}); name another") from None
+    return folder
+
+
+def _write(folder: Path, name: str, image: Image, page: Page) -> None:
+    try:
+        text = json.dumps(page_to_dict(page), ensure_ascii=False, indent=1)
+        (folder / f"{name}.words.json").write_text(text + "\n", encoding="utf-8")
+        Pillow.fromarray(draw_words(image, page.words)).save(folder / f"{name}.words.png")
+    except OSError as error:
+        reason = error.strerror or error
+        raise ValueError(f"{folder}: cannot write {name} ({reason}); free space or name another folder") from None

@@ -11,7 +11,7 @@ import shapely
 from numpy.typing import NDArray
 
 from ocr.geometry import bounding_quad, side_lengths
-from ocr.metrics.score import Floats, bootstrap, hmean, ratio, wilson
+from ocr.metrics.score import Floats, Interval, bootstrap, hmean, ratio, wilson
 from ocr.types import Detection, Points, SceneWord, Score
 
 HEIGHT_EDGES = (0.0, 8.0, 12.0, 20.0, 40.0, float("inf"))
@@ -72,6 +72,11 @@ class HeightBin:
     def recall(self) -> float:
         """Share of these words that were found; 0 where there are none (see ``n``)."""
         return ratio(self.found, self.n)
+
+    @property
+    def interval(self) -> Interval | None:
+        """The recall's 95 % Wilson interval; None where there are no words."""
+        return wilson(self.found, self.n)
 
 
 @dataclass(frozen=True)
@@ -217,7 +222,7 @@ class BoxResult:
         return bins
 
     def scores(self, set_name: str) -> list[Score]:
-        """Recall (also by word height) and precision with Wilson intervals, H-mean with a bootstrap over pictures."""
+        """Recall and precision with Wilson intervals, H-mean with a bootstrap over pictures; see also :meth:`by_height`."""
         table = [[row.matches, row.cared_truth, row.cared_detections] for row in self.rows]
         spread = bootstrap(table, _hmean_of_sums) if self.cared_truth else None
         protocol = self.protocol.name
@@ -226,7 +231,6 @@ class BoxResult:
             _proportion(set_name, protocol, "recall", self.matches, self.cared_truth),
             _proportion(set_name, protocol, "precision", self.matches, self.cared_detections),
             Score(set_name, protocol, "hmean", self.hmean, self.cared_truth, low, high),
-            *(_proportion(set_name, protocol, f"recall {b.label}", b.found, b.n) for b in self.by_height()),
         ]
 
 
