@@ -9,16 +9,15 @@ from pathlib import Path
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from ocr.config import compose_config, plain
     from ocr.run import checkpoint
     from ocr.run.evaluate import evaluate_checkpoint, print_scores
+    from ocr.terminal import console as make_console
 
     content = checkpoint.read(arguments.checkpoint)
     ours = content["ocr"]
     given = {o.split("=", 1)[0] for o in arguments.overrides}
-    names = next((o.split("=", 1)[1].split("+") for o in arguments.overrides if o.startswith("data=")), [])
+    names: list[str] = next((o.split("=", 1)[1].split("+") for o in arguments.overrides if o.startswith("data=")), [])
     if not names:
         raise ValueError(
             "name the sets to evaluate on: data=icdar2015, data=rendered_words_v1+us_plates, or the path of a prepared set"
@@ -30,7 +29,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         raise ValueError(f"{arguments.checkpoint} is a {ours['task']} checkpoint; leave model= away")
     aliases = {"icdar": "icdar2015"}
     out = Path(arguments.out) if arguments.out else Path(arguments.checkpoint).parent / "predictions"
-    console = Console()
+    console = make_console()
     rows = evaluate_checkpoint(
         Path(arguments.checkpoint), [aliases.get(n, n) for n in names], settings, out, console, arguments.split
     )

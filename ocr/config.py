@@ -180,29 +180,29 @@ def build(node: Mapping[str, Any], where: str = "config", **extra: Any) -> Any:
         raise ValueError(
             f"{where}: no _target_ names the class to build; found the keys {', '.join(map(str, node)) or '(none)'}"
         )
-    target = _resolve(node["_target_"], where)
+    made_by = target(node["_target_"], where)
     given = {k: v for k, v in node.items() if k not in ("_target_", "_partial_")}
     arguments = {k: _build_nested(v, f"{where}.{k}") for k, v in given.items() if k not in extra} | extra
-    _bind(target, arguments, where, partial=bool(node.get("_partial_")))
+    _bind(made_by, arguments, where, partial=bool(node.get("_partial_")))
     if node.get("_partial_"):
-        return functools.partial(target, **arguments)
+        return functools.partial(made_by, **arguments)
     try:
-        return target(**arguments)
+        return made_by(**arguments)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
 
 
 def _build_nested(value: Any, where: str) -> Any:
+    """Nodes inside a node; an empty one (``augment=none``) builds to None."""
     if isinstance(value, Mapping):
-        return (
-            build(value, where)
-            if "_target_" in value
-            else {k: _build_nested(v, f"{where}.{k}") for k, v in value.items()}
-        )
+        if "_target_" in value:
+            return build(value, where)
+        return {k: _build_nested(v, f"{where}.{k}") for k, v in value.items()} or None
     return [_build_nested(v, f"{where}[{i}]") for i, v in enumerate(value)] if isinstance(value, list) else value
 
 
-def _resolve(name: str, where: str) -> Any:
+def target(name: str, where: str) -> Any:
+    """The class or function that ``_target_: name`` stands for; raises ValueError when it is not allowed or not there."""
     if not name.startswith(ALLOWED_TARGETS):
         raise ValueError(
             f"{where}._target_: {name!r} is not allowed; classes come from {' or '.join(ALLOWED_TARGETS)}*"
@@ -227,18 +227,18 @@ def _resolve(name: str, where: str) -> Any:
     raise ValueError(f"{where}._target_: {name!r} does not exist: no module {module_name!r}")
 
 
-def _bind(target: Any, arguments: Mapping[str, Any], where: str, partial: bool) -> None:
-    signature = inspect.signature(target)
+def _bind(made_by: Any, arguments: Mapping[str, Any], where: str, partial: bool) -> None:
+    signature = inspect.signature(made_by)
     accepted = [p.name for p in signature.parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     for key in arguments:
         if key not in accepted:
-            label = getattr(target, "__qualname__", str(target))
+            label = getattr(made_by, "__qualname__", str(made_by))
             raise ValueError(f"{where}.{key}: {label} takes no argument {key!r}{nearest(key, accepted)}")
     if not partial:
         required = [p.name for p in signature.parameters.values() if p.default is p.empty and p.name in accepted]
         missing = [name for name in required if name not in arguments]
         if missing:
-            raise ValueError(f"{where}: {getattr(target, '__qualname__', target)} needs {', '.join(missing)}")
+            raise ValueError(f"{where}: {getattr(made_by, '__qualname__', made_by)} needs {', '.join(missing)}")
 
 
 # --- one-line errors ----------------------------------------------------------------------------------------------------

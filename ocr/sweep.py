@@ -23,8 +23,9 @@ def summary() -> None:
 
 def show(folders: Sequence[Path]) -> None:
     """Print one row per run directory, best score first."""
-    from rich.console import Console
     from rich.table import Table
+
+    from ocr.terminal import console
 
     rows = [json.loads(p.read_text(encoding="utf-8")) for f in folders if (p := f / "run.json").is_file()]
     table = Table(title=f"{len(rows)} runs", title_justify="left")
@@ -37,4 +38,4 @@ def show(folders: Sequence[Path]) -> None:
         speed = f"{row['samples_per_second']:.1f}" if row["samples_per_second"] else "-"
         cells = [row["name"], state, kinds, score, str(row["best_step"]), f"{row['parameters']:,}", speed]
         table.add_row(*cells, f"{row['peak_memory_mb'] or 0:.0f}", f"{row['seconds']:.0f}")
-    Console().print(table)
+    console().print(table)

@@ -189,7 +189,7 @@ class ProgressLine(pl.Callback):
         if not self.shown or (now - self._last < (0.5 if self.bar else self.seconds) and step < self.max_steps):
             return
         speed = (step - self._last_step) * self.batch_size / max(now - self._last, 1e-9)
-        loss = trainer.callback_metrics.get("loss")
+        loss = trainer.callback_metrics.get("train/loss")
         note = f"{speed:.1f} samples/s" + (f"  loss {float(loss):.4f}" if loss is not None else "") + self._score
         if self.bar:
             self.bar.update(self._task, completed=step, note=note)
@@ -224,12 +224,15 @@ class ProgressLine(pl.Callback):
 class Checkpoints(pl.Callback):
     """Keeps ``last.ckpt`` (exact resume) and ``best.ckpt`` (highest validation score); saves and stops on Ctrl-C and SIGTERM.
 
+    ``origin`` goes into every checkpoint: the run's model, settings and data.
+
     A step at which validation is due is saved only behind it: a run killed during validation goes on from the save before and
     repeats the validation, so nothing differs from an undisturbed run.
     """
 
-    def __init__(self, folder: Path, select: str, save_every: int, val_every: int) -> None:
+    def __init__(self, folder: Path, select: str, save_every: int, val_every: int, origin: dict[str, Any]) -> None:
         self.folder = folder
+        self.origin = origin
         self.monitor = f"val/{select}"
         self.save_every = save_every
         self.val_every = val_every
@@ -247,6 +250,12 @@ class Checkpoints(pl.Callback):
     def best(self) -> Path:
         """The checkpoint with the highest validation score."""
         return self.folder / checkpoint.BEST
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Say in the checkpoint which run and which data it comes from."""
+        checkpoint["origin"] = self.origin
 
     def state_dict(self) -> dict[str, Any]:
         """Best score and its step."""

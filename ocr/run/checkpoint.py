@@ -22,7 +22,7 @@ def save(trainer: pl.Trainer, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        trainer.save_checkpoint(temporary)
+        trainer.save_checkpoint(temporary, weights_only=False)
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
         temporary.replace(path)

@@ -14,7 +14,7 @@ from rich.progress import track
 from rich.table import Table
 
 from ocr import __version__
-from ocr.config import build, identity_hash
+from ocr.config import build
 from ocr.data.sets import SceneSet, WordSet, open_set
 from ocr.data.store import UndecodableImage
 from ocr.run import checkpoint
@@ -116,7 +116,7 @@ def evaluate_checkpoint(
     Args:
         path: a checkpoint of ours.
         names: sets under ``settings["root"]``, or paths of prepared sets.
-        settings: a composed config as plain data: ``root``, ``protocol`` and ``seed`` are used.
+        settings: a composed config as plain data: ``root`` and ``protocol`` are used.
         out: folder for the rows; None keeps nothing.
         console: where progress goes.
         split: which split of the sets.
@@ -129,10 +129,10 @@ def evaluate_checkpoint(
     origin = {
         "checkpoint": str(path),
         "step": int(content["global_step"]),
-        "model": content["ocr"].get("model_name", ""),
-        "seed": settings["seed"],
-        "config_hash": identity_hash(content["ocr"].get("settings", {})),
-        "trained_on": content["ocr"].get("trained_on", {}),
+        "model": content["origin"]["model"],
+        "seed": content["origin"]["settings"]["seed"],
+        "config_hash": content["origin"]["config_hash"],
+        "trained_on": {name: part["fingerprint"] for name, part in content["origin"]["trained_on"].items()},
         "version": __version__,
     }
     scores: list[dict[str, Any]] = []

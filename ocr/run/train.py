@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 import warnings
@@ -14,20 +15,20 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
 from rich.table import Table
 
 from ocr import sweep
-from ocr.config import build, changed_values, identity_hash, overrides_of_this_run, plain
+from ocr.config import build, changed_values, identity_hash, overrides_of_this_run, plain, target
 from ocr.data.datamodule import DataModule
 from ocr.run import checkpoint
 from ocr.run.callbacks import Checkpoints, Interrupted, ProgressLine, ReproducibleSteps, Rows, SkippedSamples
 from ocr.run.evaluate import evaluate_checkpoint, print_scores
 from ocr.run.logging import Journal
-from ocr.run.record import RunRecord, write_atomically
+from ocr.run.record import RunRecord, Status, write_atomically
 from ocr.seeding import derived_seed
+from ocr.terminal import console as make_console
 
-console = Console()
+console = make_console()
 
 
 def train(config: DictConfig) -> float:
@@ -69,7 +70,7 @@ def check(config: DictConfig) -> None:
     if config.task is None:
         raise ValueError("no model is chosen; for example model=craft or model=trba")
     if config.task == "detection":
-        stages = [s for s in ("trans", "feat", "seq", "pred") if config[s] is not None]
+        stages = [s for s in ("trans", "feat", "seq", "pred") if s in config]
         if stages:
             raise ValueError(
                 f"{stages[0]}=…: a detector has no such stage; the four stages belong to recognisers such as model=trba"
@@ -91,7 +92,7 @@ def model_name(settings: dict[str, Any]) -> str:
     """``CRAFT``, or the grid cell, for example ``TPS-ResNet-BiLSTM-Attn``."""
     if settings["task"] == "detection":
         return str(settings["model"]["_target_"]).rpartition(".")[2]
-    return "-".join(str(settings[stage]["_target_"]).rpartition(".")[2] for stage in ("trans", "feat", "seq", "pred"))
+    return "-".join(target(settings[stage]["_target_"], stage).title for stage in ("trans", "feat", "seq", "pred"))
 
 
 def run_folder(settings: dict[str, Any]) -> Path:
@@ -141,7 +142,7 @@ def _show_config(config: DictConfig, folder: Path) -> None:
     if changed:
         console.print("differs from the defaults: " + "  ".join(changed), highlight=False, markup=False)
     shown = OmegaConf.to_yaml(
-        OmegaConf.masked_copy(config, [k for k in config if config._get_node(k) is not None and k != "hydra"])
+        OmegaConf.masked_copy(config, [str(k) for k in config if config[k] is not None])
     )
     console.print(shown.strip(), style="dim", highlight=False, markup=False)
 
@@ -174,7 +175,8 @@ def _run(settings: dict[str, Any], folder: Path, record: RunRecord) -> float:
         network_config=settings["model"],
         optimizer=build(settings["optim"], "optim"),
         schedule=build(settings["schedule"], "schedule"),
-        scorer=build(settings["protocol"], "protocol").scorer(),
+        scorer=build(settings["protocol"], "protocol"),
+        precision="bf16" if "bf16" in str(_precision(settings["trainer"])) else "fp32",
     )
     record.data, record.max_steps = data.fingerprints(), settings["length"]["max_steps"]
     record.parameters = sum(p.numel() for p in network.parameters())
@@ -191,7 +193,7 @@ def _run(settings: dict[str, Any], folder: Path, record: RunRecord) -> float:
         if step < settings["length"]["max_steps"]:
             trainer.fit(module, datamodule=data, ckpt_path=resume if step else None, weights_only=True)
     except BaseException as error:
-        status = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
+        status: Status = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
         record.end(folder, status, trainer.global_step, time.perf_counter() - began, f"{type(error).__name__}: {error}")
         raise
     return _finish(settings, folder, record, callbacks, time.perf_counter() - began)
@@ -231,9 +233,10 @@ def _input_size(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _prepare_torch(settings: dict[str, Any]) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings(
         "ignore",
-        message=".*(does not have many workers|isinstance\\(treespec|`LightningModule.configure_optimizers`|LeafSpec).*",
+        message=".*(does not have many workers|isinstance\\(treespec|module\\(s\\) in eval mode|`LightningModule.configure_optimizers`|LeafSpec).*",
     )
     torch.set_num_threads(settings["trainer"]["threads"] or os.cpu_count() or 1)
     torch.manual_seed(derived_seed(settings["seed"], "weights"))
@@ -264,7 +267,8 @@ class _Callbacks:
         self.skipped = SkippedSamples(batch, console)
         self.rows = Rows(journal, batch, length["log_every"])
         self.progress = ProgressLine(record.model, length["max_steps"], batch, console, settings["progress"])
-        self.checkpoints = Checkpoints(folder, settings["select"], length["save_every"], length["val_every"])
+        origin = {"model": record.model, "settings": settings, "config_hash": record.config_hash, "trained_on": record.data}
+        self.checkpoints = Checkpoints(folder, settings["select"], length["save_every"], length["val_every"], origin)
 
     def __iter__(self) -> Any:
         return iter((self.steps, self.skipped, self.rows, self.progress, self.checkpoints))

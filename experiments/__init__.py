@@ -1,0 +1,1 @@
+"""The demo and, one folder each, the tables of the papers."""
