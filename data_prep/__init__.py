@@ -1,0 +1,1 @@
+"""Raw data sets in, prepared sets out: ``python -m data_prep --help``."""
