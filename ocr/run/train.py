@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -24,7 +25,7 @@ from ocr.run import checkpoint
 from ocr.run.callbacks import Checkpoints, Interrupted, ProgressLine, ReproducibleSteps, Rows, SkippedSamples
 from ocr.run.evaluate import evaluate_checkpoint, print_scores
 from ocr.run.logging import Journal
-from ocr.run.record import RunRecord, Status, write_atomically
+from ocr.run.record import RunRecord, Status, forget_peak_memory, write_atomically
 from ocr.seeding import derived_seed
 from ocr.terminal import console as make_console
 
@@ -50,6 +51,8 @@ def train(config: DictConfig) -> float:
         return record.score or 0.0
     _show_config(config, folder)
     write_atomically(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
+    gc.collect()  # a trainer is full of cycles: the networks of a sweep's earlier runs would stay in memory
+    forget_peak_memory()
     try:
         return _run(settings, folder, record)
     except Interrupted as stop:
