@@ -1,7 +1,7 @@
 """Second stage: from the picture to a row of feature columns.
 
 Each extractor takes ``channels``, the features of its last layer: 512 is the published size; smaller numbers narrow every layer in
-proportion (for small machines).
+proportion (for small machines).  Where ReLU meets max-pooling, pooling goes first: the result is the same, on fewer values.
 """
 
 from __future__ import annotations
@@ -51,13 +51,12 @@ class VGG(FeatureExtractor):
 
     def forward(self, images_BCHW: torch.Tensor) -> torch.Tensor:
         """(B, C, 32, W) -> (B, channels, 1, W // 4 - 1)."""
-        x = F.max_pool2d(F.relu(self.conv1(images_BCHW)), 2)
-        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
-        x = F.relu(self.conv4(F.relu(self.conv3(x))))
-        x = F.max_pool2d(x, (2, 1))
+        x = F.relu(F.max_pool2d(self.conv1(images_BCHW), 2))
+        x = F.relu(F.max_pool2d(self.conv2(x), 2))
+        x = F.relu(self.conv3(x))
+        x = F.relu(F.max_pool2d(self.conv4(x), (2, 1)))
         x = F.relu(self.norm5(self.conv5(x)))
-        x = F.relu(self.norm6(self.conv6(x)))
-        x = F.max_pool2d(x, (2, 1))
+        x = F.relu(F.max_pool2d(self.norm6(self.conv6(x)), (2, 1)))
         return F.relu(self.conv7(x))
 
     def published_names(self) -> dict[str, str]:
@@ -154,7 +153,7 @@ class RCNN(FeatureExtractor):
 
     def forward(self, images_BCHW: torch.Tensor) -> torch.Tensor:
         """(B, C, 32, W) -> (B, channels, 1, W // 4 + 1)."""
-        x = F.max_pool2d(F.relu(self.conv1(images_BCHW)), 2)
+        x = F.relu(F.max_pool2d(self.conv1(images_BCHW), 2))
         x = F.max_pool2d(self.recurrent1(x), 2)
         x = _pool_height(self.recurrent2(x))
         x = _pool_height(self.recurrent3(x))

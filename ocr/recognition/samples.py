@@ -22,7 +22,7 @@ def fit(image: Pixels, height: int, width: int, channels: int, keep_ratio: bool 
     """The picture at the network's size: (height, width, channels) uint8.
 
     An axis that shrinks is averaged (``INTER_AREA``), one that grows is interpolated with OpenCV's cubic kernel; published results
-    were made with Pillow's bicubic filter, which differs by about a grey level.  Grey is OpenCV's luma.
+    were made with Pillow's bicubic filter, which differs by one or two grey levels on average.  Grey is OpenCV's luma.
 
     Args:
         image: H x W x 3 RGB or H x W grey, uint8.

@@ -120,9 +120,9 @@ class Localisation(nn.Module):
 
     def forward(self, images_BCHW: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W) -> points (B, F, 2), x and y in about [-1, 1], the upper edge first."""
-        x = F.max_pool2d(F.relu(self.norm1(self.conv1(images_BCHW))), 2)
-        x = F.max_pool2d(F.relu(self.norm2(self.conv2(x))), 2)
-        x = F.max_pool2d(F.relu(self.norm3(self.conv3(x))), 2)
+        x = F.relu(F.max_pool2d(self.norm1(self.conv1(images_BCHW)), 2))
+        x = F.relu(F.max_pool2d(self.norm2(self.conv2(x)), 2))
+        x = F.relu(F.max_pool2d(self.norm3(self.conv3(x)), 2))
         x = F.relu(self.norm4(self.conv4(x))).mean((2, 3))
         return self.points(F.relu(self.hidden(x))).unflatten(1, (-1, 2))
 

@@ -1,0 +1,99 @@
+"""Parity with the published networks of the ICCV 2019 comparison.
+
+``tests/golden/four_stage.npz`` holds, per cell, the number of parameters, a checksum of the published names and shapes, and every
+fourth class of the logits that the reference implementation gives when its weights are filled by :func:`fill`.
+"""
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from recognition_cells import CELLS, build_cell
+
+GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "four_stage.npz")
+ROUNDING_OF_POINTS = 2.0**-22
+"""One unit in the last place of fiducial points between 2 and 4, in float32."""
+
+
+def uniform(name, shape):
+    """Numbers in [0, 1) that depend on the name and the position alone."""
+    mask = np.uint64(0xFFFFFFFF)
+    h = np.arange(int(np.prod(shape)), dtype=np.uint64) * np.uint64(2654435761)
+    h = (h + np.uint64(zlib.crc32(name.encode())) * np.uint64(40503)) & mask
+    h = ((h ^ (h >> np.uint64(15))) * np.uint64(2246822519)) & mask
+    h ^= h >> np.uint64(13)
+    return (h.astype(np.float64) / 2**32).reshape(shape)
+
+
+def fill(name, value):
+    """The weight of this published name: a spread that keeps signals alive through the depth."""
+    if name.endswith("num_batches_tracked"):
+        return torch.zeros_like(value)
+    u = uniform(name, tuple(value.shape))
+    if name.endswith("running_var"):
+        filled = u + 0.5
+    elif value.dim() > 1:
+        filled = (u - 0.5) * 2.4 * np.sqrt(3 / np.prod(value.shape[1:]))
+    elif name.endswith("running_mean") or "bias" in name:
+        filled = (u - 0.5) * 0.2
+    else:
+        filled = 0.8 + 0.4 * u
+    return torch.from_numpy(filled.astype(np.float32))
+
+
+def filled_network(cell):
+    network = build_cell(cell, narrow=False, initialisation="torch").eval()
+    names = network.published_names()
+    network.load_state_dict({ours: fill(names[ours], value) for ours, value in network.state_dict().items()})
+    return network
+
+
+def cells(markers):
+    return [pytest.param(cell, marks=pytest.mark.slow) if markers(cell) else cell for cell in CELLS]
+
+
+def is_deep(cell):
+    return "ResNet" in cell and cell != "None-ResNet-None-CTC"
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_parameters_names_and_shapes(cell):
+    with torch.device("meta"):
+        network = build_cell(cell, narrow=False, initialisation="torch")
+    assert sum(p.numel() for p in network.parameters()) == GOLDEN[f"{cell}/parameters"]
+    names = network.published_names()
+    listing = sorted(f"{names[k]} {','.join(map(str, v.shape))}" for k, v in network.state_dict().items())
+    assert zlib.crc32("\n".join(listing).encode()) == GOLDEN[f"{cell}/names_crc32"]
+
+
+@pytest.mark.parametrize("cell", cells(is_deep))
+def test_logits(cell):
+    network = filled_network(cell)
+    images = torch.from_numpy(uniform("image", (2, 1, 32, 100)).astype(np.float32)) * 2 - 1
+    with torch.inference_mode():
+        greedy = network(images)
+        differences = [(greedy[:, :, ::4] - torch.from_numpy(GOLDEN[f"{cell}/logits"])).abs().max()]
+        if cell.endswith("Attn"):
+            forced = network(images, torch.from_numpy(GOLDEN[f"{cell}/tokens"].astype(np.int64)))
+            differences.append((forced[:, :, ::4] - torch.from_numpy(GOLDEN[f"{cell}/teacher_forced"])).abs().max())
+        bound = 1e-4 + (4 * effect_of_rounding(network, images, greedy) if cell.startswith("TPS") else 0)
+    assert max(differences) <= bound
+    assert bound < 0.05, "too loose to notice another way of sampling"
+
+
+def effect_of_rounding(network, images, logits):
+    """How far the logits move when the last bit of the fiducial points is drawn anew.
+
+    The golden picture is white noise and the spline's coefficients are large, so the last bit of a point, which differs from one
+    processor to the next, shows in the third decimal of the logits.  Nothing tighter can be asked of cells with TPS.
+    """
+    generator = torch.Generator().manual_seed(0)
+    moved = []
+    for _ in range(3):
+        noise = (torch.rand(2, 20, 2, generator=generator) * 2 - 1) * ROUNDING_OF_POINTS
+        hook = network.trans.localisation.register_forward_hook(lambda _, __, points, noise=noise: points + noise)
+        moved.append((network(images) - logits).abs().max())
+        hook.remove()
+    return max(moved)
