@@ -78,7 +78,7 @@ def _gradient(rng: np.random.Generator, height: int, width: int) -> Tone:
     if rng.random() < 0.4:
         x = _centred(width) - np.float32(rng.uniform(-0.6, 0.6))
         y = _centred(height) - np.float32(rng.uniform(-0.6, 0.6))
-        tone = 1 - np.sqrt(x[None, :] ** 2 + y[:, None] ** 2) / 2
+        tone = 1 - cv2.sqrt(x[None, :] ** 2 + y[:, None] ** 2) / 2
     return tone + 0.08 * noise(rng, height, width, 3, 3)
 
 

@@ -110,11 +110,9 @@ def _instances(family: str, path: Path, lightest: int, heaviest: int) -> list[Fa
     axes = ImageFont.truetype(str(path), 16).get_variation_axes()
     names = [_axis_name(a["name"]) for a in axes]
     weight_axis = axes[names.index("weight")]
-    weights = [
-        w
-        for w in range(100, 1000, 100)
-        if weight_axis["minimum"] <= w <= weight_axis["maximum"] and lightest <= w <= heaviest
-    ]
+    thinnest, thickest = weight_axis["minimum"] or 400, weight_axis["maximum"] or 400
+    low, high = max(thinnest, lightest), min(thickest, heaviest)
+    weights = [w for w in range(100, 1000, 100) if low <= w <= high]
     widths = [0.0]
     if "width" in names:
         axis = axes[names.index("width")]

@@ -17,7 +17,6 @@ Mask = NDArray[np.uint8]
 """Coverage 0..255, height x width."""
 
 _HALF = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
-_HALF_BACK = np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,28 +209,36 @@ def cover(
     None when the window lies outside the picture.
     """
     mask, x0, y0 = word_mask(placed.word, only, outlined)
-    to_picture = placed.matrix @ shear(placed.word.style.slant) @ np.array([[1.0, 0, x0], [0, 1, y0], [0, 0, 1]])
+    # Shear about the baseline after moving the mask's corner to (x0, y0).
+    slant = placed.word.style.slant
+    to_picture = placed.matrix @ np.array([[1.0, -slant, x0 - slant * y0], [0, 1, y0], [0, 0, 1]])
     return warp(mask, to_picture, shape)
 
 
 def warp(mask: Mask, to_picture: Matrix, shape: tuple[int, int], margin: int = 1) -> Coverage | None:
     """Warp a mask by a homography of continuous coordinates, touching only the window it covers."""
-    h, w = mask.shape
-    corners = transform(to_picture, np.array([[0, 0], [w, 0], [w, h], [0, h]]))
-    left, top = np.floor(corners.min(0)).astype(int) - margin
-    right, bottom = np.ceil(corners.max(0)).astype(int) + margin
-    left, top, right, bottom = max(left, 0), max(top, 0), min(right, shape[1]), min(bottom, shape[0])
+    left, top, right, bottom = _bounds(to_picture.tolist(), mask.shape[1], mask.shape[0])
+    left, top = max(int(left) - margin, 0), max(int(top) - margin, 0)
+    right, bottom = min(int(right) + 1 + margin, shape[1]), min(int(bottom) + 1 + margin, shape[0])
     if left >= right or top >= bottom:
         return None
-    to_window = _HALF_BACK @ to_picture @ _HALF
-    to_window[0] -= left * to_window[2]
-    to_window[1] -= top * to_window[2]
-    size = (int(right - left), int(bottom - top))
+    to_window = np.array([[1, 0, -0.5 - left], [0, 1, -0.5 - top], [0, 0, 1]]) @ to_picture @ _HALF
+    size = (right - left, bottom - top)
     if abs(to_window[2, 0]) + abs(to_window[2, 1]) < 1e-12:
         alpha = cv2.warpAffine(mask, to_window[:2] / to_window[2, 2], size, flags=cv2.INTER_LINEAR)
     else:
         alpha = cv2.warpPerspective(mask, to_window, size, flags=cv2.INTER_LINEAR)
-    return Coverage(alpha, int(left), int(top))
+    return Coverage(alpha, left, top)
+
+
+def _bounds(m: list[list[float]], width: float, height: float) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a rectangle at the origin after a homography; plain numbers, because arrays of four are slow."""
+    xs, ys = [], []
+    for x, y in ((0.0, 0.0), (width, 0.0), (width, height), (0.0, height)):
+        scale = m[2][0] * x + m[2][1] * y + m[2][2]
+        xs.append((m[0][0] * x + m[0][1] * y + m[0][2]) / scale)
+        ys.append((m[1][0] * x + m[1][1] * y + m[1][2]) / scale)
+    return min(xs), min(ys), max(xs), max(ys)
 
 
 def blend(image: Image, coverage: Coverage, colour: NDArray[np.float32], strength: float = 1.0) -> None:

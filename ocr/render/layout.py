@@ -8,17 +8,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr.geometry import Matrix, homography, rectangle, transform
+from ocr.geometry import Matrix, rectangle, transform
 from ocr.render.fonts import Face, draw_face
 from ocr.render.ink import PlacedWord, SetWord, Style, draw_style, ink_height, set_word, size_above
 from ocr.render.look import Layout, Look
 from ocr.render.words import draw_case, draw_text
-from ocr.types import Points
+from ocr.types import Points, Quads
 
 GRID = 4
 """Pixels per cell of the map of what is taken."""
 
-_CORNERS = np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
+CORNERS = np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
+"""Of a square around the origin, clockwise from the top left."""
 _PLACES = 8
 """How many places are tried for one block."""
 _ROUNDS = 40
@@ -221,51 +222,99 @@ def draw_block(
     return None
 
 
-def place_block(page: Page, block: Block, scales: Scales, look: Look, rng: np.random.Generator) -> PlacedBlock | None:
-    """Turn and tilt a block and find it a free place, smaller and smaller down to its least scale; None when there is none."""
-    layout = look.layout
-    angle = np.radians(layout.rotation.draw(rng) * rng.random())
-    tilt = layout.perspective.draw(rng) * (rng.random((4, 2)) - 0.5)
+def place_block(
+    page: Page, block: Block, scales: Scales, heights: tuple[float, float], look: Look, rng: np.random.Generator
+) -> PlacedBlock | None:
+    """Turn and tilt a block and find it a free place, smaller and smaller down to its least scale; None when there is none.
+
+    Tilting changes the heights of words a little; a place where they leave ``heights`` is none.
+    """
+    angle = np.radians(look.layout.rotation.draw(rng) * rng.random())
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    tilt = _level(block, look, turn, look.layout.perspective.draw(rng) * (rng.random((4, 2)) - 0.5))
     scale = scales.first
     while True:
-        width, height = block.width * scale * block.style.width, block.height * scale
+        quad = _turned(block, scale, turn, tilt)
+        low, high = _heights(block, _matrix(block, quad))
         margin = 3 + 0.3 * block.tallest_word * scale
-        quad = (tilt * min(width, height) + _CORNERS * (width / 2, height / 2)) @ turn.T
-        around = quad + (_CORNERS * margin) @ turn.T
-        low = around.min(0)
-        space = np.array([page.width, page.height]) - (around.max(0) - low)
-        if space.min() >= 0:
-            for shift in rng.random((_PLACES, 2)) * space - low:
+        around = quad + (CORNERS * margin) @ turn.T
+        origin = around.min(0)
+        space = np.array([page.width, page.height]) - (around.max(0) - origin)
+        if space.min() >= 0 and heights[0] <= low and high <= heights[1]:
+            for shift in rng.random((_PLACES, 2)) * space - origin:
                 corners = around + shift
                 if page.free(corners):
                     page.take(corners)
-                    matrix = homography(rectangle(block.width, block.height), quad + shift)
-                    return PlacedBlock(block, matrix, corners.astype(np.float32))
+                    return PlacedBlock(block, _matrix(block, quad + shift), corners.astype(np.float32))
         if scale <= scales.least:
             return None
         scale = max(scale * 0.75, scales.least)
+
+
+def _turned(block: Block, scale: float, turn: NDArray[np.float64], tilt: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The corners of a block around the origin."""
+    width, height = block.width * scale * block.style.width, block.height * scale
+    corners: NDArray[np.float64] = (tilt * min(width, height) + CORNERS * (width / 2, height / 2)) @ turn.T
+    return corners
+
+
+def _level(block: Block, look: Look, turn: NDArray[np.float64], tilt: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The tilt, halved until no word is turned farther than the look allows."""
+    allowed = look.layout.rotation
+    for _ in range(6):
+        d = np.diff(_boxes(block, _matrix(block, _turned(block, 1.0, turn, tilt))), axis=1)
+        along = d[:, 0] - d[:, 2]
+        degrees = np.degrees(np.arctan2(-along[:, 1], along[:, 0]))
+        if allowed.low <= degrees.min() and degrees.max() <= allowed.high:
+            return tilt
+        tilt = tilt / 2
+    return np.zeros_like(tilt)
+
+
+def _matrix(block: Block, quad: NDArray[np.float64]) -> Matrix:
+    matrix: Matrix = cv2.getPerspectiveTransform(rectangle(block.width, block.height), quad.astype(np.float32))
+    return matrix
+
+
+def _boxes(block: Block, matrix: Matrix) -> Quads:
+    """The quads of a block's words in the picture."""
+    boxes = np.array([_box_at(block, i) for i in range(len(block.words))])
+    return transform(matrix, boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2))
+
+
+def _heights(block: Block, matrix: Matrix) -> tuple[float, float]:
+    """The least and the greatest height of a block's words in the picture: means of their left and right sides."""
+    quads = _boxes(block, matrix)
+    sides = np.hypot(*np.moveaxis(quads[:, [3, 2]] - quads[:, [0, 1]], 2, 0)).mean(1)
+    return float(sides.min()), float(sides.max())
 
 
 def fill_page(look: Look, page: Page, rng: np.random.Generator) -> list[PlacedBlock]:
     """Blocks until the picture holds the number of legible words drawn for it, or nothing fits any more."""
     layout = look.layout
     wanted = layout.words.draw_int(rng)
+    heights = layout.height.low, layout.height.high
     placed: list[PlacedBlock] = []
     count, failures = 0, 0
     while count < wanted and failures < _ROUNDS:
-        drawn = draw_block(look, (layout.height.low, layout.height.high), 0.94 * page.width, rng)
-        found = drawn and place_block(page, *drawn, look, rng)
-        if found:
-            placed.append(found)
-            count += len(found.block.words)
-        else:
+        block = _one_block(look, page, heights, 0.94, rng)
+        if block is None:
             failures += 1
+            continue
+        placed.append(block)
+        count += len(block.block.words)
     small = layout.illegible.draw(rng)
     if small is not None:
-        drawn = draw_block(look, (small, small * 2.5), 0.5 * page.width, rng)
-        found = drawn and place_block(page, *drawn, look, rng)
-        if found:
-            found.ignore = True
-            placed.append(found)
+        block = _one_block(look, page, (small, small * 2.5), 0.5, rng)
+        if block is not None:
+            block.ignore = True
+            placed.append(block)
     return placed
+
+
+def _one_block(
+    look: Look, page: Page, heights: tuple[float, float], share: float, rng: np.random.Generator
+) -> PlacedBlock | None:
+    """A block on the page, at most ``share`` of the page wide."""
+    drawn = draw_block(look, heights, share * page.width, rng)
+    return drawn and place_block(page, *drawn, heights, look, rng)

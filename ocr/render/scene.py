@@ -9,11 +9,15 @@ import numpy as np
 
 from ocr.render.background import Colour, draw_colour, draw_palette, luma_of, paint_background, with_luma
 from ocr.render.camera import photograph
+from ocr.render.distractors import SIZES as DISTRACTOR_SIZES
 from ocr.render.distractors import draw_distractor
 from ocr.render.ink import PlacedWord, paint_word
-from ocr.render.layout import Page, PlacedBlock, fill_page
+from ocr.render.layout import CORNERS, Page, PlacedBlock, fill_page
 from ocr.render.look import Colours, Look
 from ocr.types import Image, Points, Scene, SceneWord
+
+_PLACES = 4
+"""How many places are tried for one distractor."""
 
 
 @dataclass(slots=True)
@@ -40,9 +44,9 @@ def render_blocks(
     """Like :func:`render_scene`, with the grouping of words into blocks kept."""
     family = look.backgrounds[int(rng.random() * len(look.backgrounds))]
     image = paint_background(family, draw_palette(look.colours, rng), rng, height, width)
-    for _ in range(look.layout.distractors.draw_int(rng)):
-        draw_distractor(image, look.colours.contrast.draw(rng), rng)
-    blocks = fill_page(look, Page(height, width), rng)
+    page = Page(height, width)
+    blocks = fill_page(look, page, rng)
+    _scatter_distractors(image, page, look, rng)
     words: list[SceneWord] = []
     lines: list[Points] = []
     for block in blocks:
@@ -54,6 +58,17 @@ def render_blocks(
         lines += block.line_polygons()
     image = photograph(image, look.camera, rng)
     return RenderedScene(Scene(np.ascontiguousarray(image), words, key, "char", lines), [b.text() for b in blocks])
+
+
+def _scatter_distractors(image: Image, page: Page, look: Look, rng: np.random.Generator) -> None:
+    """Draw shapes under the text yet to come, most of them beside it."""
+    for _ in range(look.layout.distractors.draw_int(rng)):
+        size = DISTRACTOR_SIZES.draw_log(rng) * min(page.height, page.width)
+        for _ in range(_PLACES):
+            place = rng.random(2) * (page.width, page.height)
+            if page.free(place + CORNERS * size):
+                draw_distractor(image, place, size, look.colours.contrast.draw(rng), rng)
+                break
 
 
 def _labelled(placed: PlacedWord) -> SceneWord:

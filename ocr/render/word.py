@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
+import cv2
 import numpy as np
 
-from ocr.geometry import homography, rectangle
 from ocr.render.background import draw_palette, paint_background
 from ocr.render.camera import photograph
 from ocr.render.fonts import draw_face
-from ocr.render.ink import PlacedWord, draw_style, ink_height, set_word, size_above
-from ocr.render.layout import drawable_text
-from ocr.render.look import Look
+from ocr.render.ink import PlacedWord, SetWord, draw_style, ink_height, set_word, size_above
+from ocr.render.layout import CORNERS, drawable_text
+from ocr.render.look import Crop, Look
 from ocr.render.scene import paint_words
 from ocr.render.words import draw_case
 from ocr.types import Word
@@ -28,31 +30,34 @@ def render_word(look: Look, rng: np.random.Generator, key: str = "rendered/0") -
     text = drawable_text(look, face, draw_case(look.words, rng), rng)
     height = crop.height.draw_log(rng)
     word = set_word(text, style, size_above(height / ink_height(text, style)))
-    scale = height / word.height
-    left, top, right, bottom = word.box
-    quad = rectangle((right - left) * scale * style.width, height).astype(np.float64)
-    quad += crop.perspective.draw(rng) * height * (rng.random((4, 2)) - 0.5)
-    angle = np.radians(crop.rotation.draw(rng))
-    quad = quad @ np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    margins = np.array([crop.margin.draw(rng) for _ in range(4)]) * height
-    placed = PlacedWord(
-        word,
-        homography(
-            np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32), quad.astype(np.float32)
-        ),
-    )
-    low = placed.polygon().min(0) - margins[:2]
-    size = np.maximum(np.ceil(placed.polygon().max(0) + margins[2:] - low), 4).astype(int)
-    shift = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1]])
-    placed.matrix = shift @ placed.matrix
+    placed, size = _cut(word, crop, height, rng)
     family = look.backgrounds[int(rng.random() * len(look.backgrounds))]
-    image = paint_background(family, draw_palette(look.colours, rng), rng, int(size[1]), int(size[0]))
+    image = paint_background(family, draw_palette(look.colours, rng), rng, size[1], size[0])
     words = [placed]
     if rng.random() < crop.neighbour:
         words.append(_neighbour(look, placed, rng))
     paint_words(image, words, look.colours, rng)
     image = photograph(image, look.camera, rng)
-    return Word(np.ascontiguousarray(image), text, key, characters=placed.character_quads())
+    return Word(image, text, key, characters=placed.character_quads())
+
+
+def _cut(word: SetWord, crop: Crop, height: float, rng: np.random.Generator) -> tuple[PlacedWord, tuple[int, int]]:
+    """Place a word of the given height in a crop that follows its outline, and the crop's width and height."""
+    left, top, right, bottom = word.box
+    half = (right - left) * height / word.height * word.style.width / 2, height / 2
+    tilt = crop.perspective.draw(rng) * height
+    tilts = rng.random((4, 2)) - 0.5
+    angle = np.radians(crop.rotation.draw(rng))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    quad = ((CORNERS * half + tilt * tilts) @ turn).astype(np.float32)
+    upright = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32)
+    placed = PlacedWord(word, cv2.getPerspectiveTransform(upright, quad))
+    polygon = placed.polygon()
+    (x0, y0), (x1, y1) = polygon.min(0).tolist(), polygon.max(0).tolist()
+    margins = [crop.margin.draw(rng) * height for _ in range(4)]
+    x0, y0, x1, y1 = x0 - margins[0], y0 - margins[1], x1 + margins[2], y1 + margins[3]
+    placed.matrix = np.array([[1, 0, -x0], [0, 1, -y0], [0, 0, 1]]) @ placed.matrix
+    return placed, (max(math.ceil(x1 - x0), 4), max(math.ceil(y1 - y0), 4))
 
 
 def _neighbour(look: Look, placed: PlacedWord, rng: np.random.Generator) -> PlacedWord:

@@ -19,6 +19,10 @@ VOCABULARY = 60_000
 """How many of the most frequent words are used."""
 
 _PLAIN = re.compile(r"[a-z]+('[a-z]+)?")
+# Sample pictures end up on pages that are shown at work.
+_UNFIT = re.compile(
+    r".*(fuck|shit|porn|cunt|nigg|fagg|bitch|slut|whore|rapist|penis|vagina).*|(anal|anus|cock|cum|dick|nazi|nude|rape|raped|sex|sexy|tits)s?"
+)
 _NOT_KEY = re.compile(r"[^a-z0-9]")
 _VOWELS, _CONSONANTS = "aeiou", "bcdfghjklmnpqrstvwxyz"
 _TRIES = 1000
@@ -48,7 +52,7 @@ def vocabulary(part: str) -> tuple[list[str], NDArray[np.float64]]:
     taken = 0
     for level, bucket in enumerate(wordfreq.get_frequency_list("en", "large")):
         for word in bucket:
-            if not _PLAIN.fullmatch(word) or (len(word) == 1 and word not in "ai"):
+            if not _PLAIN.fullmatch(word) or (len(word) == 1 and word not in "ai") or _UNFIT.fullmatch(word):
                 continue
             taken += 1
             if taken > VOCABULARY:
