@@ -1,0 +1,143 @@
+"""The deployed detector: pictures in, words out.  Training validates, ``ocr evaluate`` scores and the reader reads with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+
+from ocr.detection.craft import normalise
+from ocr.detection.postprocess import Boxes, Thresholds, find_boxes
+from ocr.detection.score_maps import Maps
+from ocr.geometry import quad_angle, side_lengths
+from ocr.types import Detection, Direction, Image, Points
+
+STRIDE = 32
+TALL = 2.0
+"""A box taller than this times its width is read along its long side."""
+LEVEL = 15.0
+"""Words that lean by up to this many degrees are called horizontal."""
+
+
+class ScoreMaps(NamedTuple):
+    """Region and affinity map (2, h, w) of one picture, and map pixels per picture pixel along x and y."""
+
+    maps_2hw: Maps
+    scale: tuple[float, float]
+
+
+class Detector:
+    """Finds words with a CRAFT network.
+
+    Args:
+        network: maps normalised pictures (B, 3, H, W) to (scores (B, 2, H/2, W/2), features).
+        thresholds: see :class:`~ocr.detection.postprocess.Thresholds`; a mapping with its fields is accepted, as a checkpoint
+            holds one.
+        long_side: pictures are resized so that their longer side has this many pixels, proportions kept (the paper's
+            single scale; 960 for ICDAR 2013, 2240 for ICDAR 2015).
+        max_enlargement: but never enlarged by more than this factor.
+        batch_size: most pictures in one forward; only pictures of the same padded size share one.
+        precision: ``bf16`` runs the network under bfloat16 autocast.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        thresholds: Thresholds | Mapping[str, float] | None = None,
+        long_side: int = 1280,
+        max_enlargement: float = 1.5,
+        batch_size: int = 4,
+        precision: Literal["fp32", "bf16"] = "fp32",
+    ) -> None:
+        if long_side < STRIDE:
+            raise ValueError(f"the detector's long_side is {long_side}: give at least {STRIDE} pixels")
+        if precision not in ("fp32", "bf16"):
+            raise ValueError(f"the detector's precision is {precision!r}: give fp32 or bf16")
+        self.network = network.eval()
+        self.thresholds = Thresholds(**thresholds) if isinstance(thresholds, Mapping) else thresholds or Thresholds()
+        self.long_side = long_side
+        self.max_enlargement = max_enlargement
+        self.batch_size = batch_size
+        self.precision = precision
+
+    def detect(self, images: Sequence[Image]) -> list[list[Detection]]:
+        """Words of every picture (H x W x 3, uint8, RGB), in pixels of that picture."""
+        return [
+            detections(find_boxes(stored.maps_2hw, self.thresholds), stored.scale) for stored in self.score_maps(images)
+        ]
+
+    def score_maps(self, images: Sequence[Image]) -> list[ScoreMaps]:
+        """Score maps of every picture, without the part that covers its padding."""
+        resized = [self._resized(image) for image in images]
+        groups: dict[tuple[int, int], list[int]] = {}
+        for i, image in enumerate(resized):
+            groups.setdefault(_padded_size(image), []).append(i)
+        maps: dict[int, Maps] = {}
+        for size, members in groups.items():
+            for start in range(0, len(members), self.batch_size):
+                chunk = members[start : start + self.batch_size]
+                maps |= zip(chunk, self._forward([resized[i] for i in chunk], size), strict=True)
+        found = []
+        for i, image in enumerate(images):
+            height, width = resized[i].shape[:2]
+            valid = np.ascontiguousarray(maps[i][:, : -(-height // 2), : -(-width // 2)])
+            found.append(ScoreMaps(valid, (width / image.shape[1] / 2, height / image.shape[0] / 2)))
+        return found
+
+    def _resized(self, image: Image) -> Image:
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+            raise ValueError(
+                f"the detector got an array of {image.dtype} {image.shape}: give height x width x 3 uint8 RGB"
+            )
+        height, width = image.shape[:2]
+        scale = min(self.long_side / max(height, width), self.max_enlargement)
+        size = max(1, int(width * scale)), max(1, int(height * scale))
+        return image if size == (width, height) else cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+
+    @torch.inference_mode()
+    def _forward(self, images: list[Image], size: tuple[int, int]) -> Maps:
+        # black before normalisation, as the released code pads
+        batch_BHWC = np.zeros((len(images), *size, 3), np.uint8)
+        for row, image in zip(batch_BHWC, images, strict=True):
+            row[: image.shape[0], : image.shape[1]] = image
+        device = next(self.network.parameters()).device
+        images_BCHW = torch.from_numpy(batch_BHWC).to(device).permute(0, 3, 1, 2)
+        with torch.autocast(
+            device.type, torch.bfloat16, enabled=self.precision == "bf16" or torch.is_autocast_enabled(device.type)
+        ):
+            scores_B2hw, _ = self.network(normalise(images_BCHW))
+        array: Maps = scores_B2hw.float().cpu().numpy()
+        return array
+
+
+def detections(boxes: Boxes, scale: tuple[float, float]) -> list[Detection]:
+    """Boxes in map pixel indices as words in picture pixels."""
+    # index i is the centre of a map pixel, i + .5 in coordinates
+    quads = (boxes.quads + 0.5) / np.array(scale, np.float32)
+    words = []
+    for quad, score in zip(quads, boxes.scores, strict=True):
+        polygon, angle, direction = _reading(quad)
+        words.append(Detection(polygon, float(np.clip(score, 0, 1)), angle, direction))
+    return words
+
+
+def _reading(quad: Points) -> tuple[Points, float, Direction]:
+    """The quad from the corner where reading starts, its angle in degrees, and how it is read.
+
+    A tall box is taken for a line that runs along its long side, towards the right or, when upright, upwards.
+    """
+    width, height = side_lengths(quad)
+    if height > TALL * width:
+        right, left = np.roll(quad, -1, axis=0), np.roll(quad, 1, axis=0)
+        quad = left if -90 < quad_angle(left) <= 90 else right
+    angle = quad_angle(quad)
+    return quad, angle, "horizontal" if abs(angle) <= LEVEL else "rotated"
+
+
+def _padded_size(image: Image) -> tuple[int, int]:
+    height, width = image.shape[:2]
+    return -(-height // STRIDE) * STRIDE, -(-width // STRIDE) * STRIDE
