@@ -1,0 +1,237 @@
+"""Weak supervision (Baek et al., CVPR 2019, section 3.2.2): character boxes for words of which only the box and the text are known.
+
+Every waiting word of a batch is read by the teacher as an upright crop, its region score is split into characters, and the
+region and affinity maps of those characters are drawn into the batch together with the confidence
+
+    s_conf(w) = (l - min(l, |l - l_c|)) / l
+
+of a word of l characters (spaces are none) in which l_c were found.  Below .5 the split is thrown away for l pieces of equal
+width, and s_conf is set to .5.
+
+Inside a word's polygon the confidence map is s_conf(w); where words overlap, the smaller confidence counts, so that an ignored
+word stays ignored, and the larger score.  The Gaussians reach a little beyond the polygon, as they do for known characters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import nn
+
+from ocr.detection.craft import normalise
+from ocr.detection.score_maps import Maps, add_words
+from ocr.geometry import polygon_mask, transform
+from ocr.types import Image, Quads, SceneBatch, WeakWord
+
+FALLBACK_CONFIDENCE = 0.5
+_LEVELS = 8
+_STEPS_PER_LEVEL = 2
+_NEIGHBOURS = np.ones((3, 3), np.uint8)
+_WIDTH_STEP = 32
+_BUCKET_RATIO = 1.3
+_BUCKET_PIXELS = 1 << 19
+
+
+class Split(NamedTuple):
+    """``boxes`` (n, 4): left, top, right, bottom in pixels of the region map, in reading order; ``found`` is l_c.
+
+    ``fallback`` says that the boxes are pieces of equal width.
+    """
+
+    boxes: NDArray[np.float32]
+    confidence: float
+    found: int
+    fallback: bool = False
+
+
+class Splitter(Protocol):
+    """Cuts a word into characters.  One that does not look at the region map says so, and the teacher need not run."""
+
+    needs_scores: bool
+
+    def __call__(self, region_hw: Maps, text: str) -> Split:
+        """Split the region map of an upright word whose ``text`` has at least one character that is no space."""
+        ...
+
+
+class Equal:
+    """Pieces of equal width for every word, at the fallback's confidence: the floor any other way of splitting has to beat."""
+
+    needs_scores = False
+
+    def __call__(self, region_hw: Maps, text: str) -> Split:
+        """See :class:`Splitter`."""
+        return Split(equal_boxes(region_hw.shape, text), FALLBACK_CONFIDENCE, 0, fallback=True)
+
+
+class Watershed:
+    """The paper's splitter: markers where the region score is surely a character, grown by a watershed.
+
+    The score is flooded downwards in levels, as in the immersion of Vincent and Soille (1991) that the paper refers to, so basins meet in
+    the valley between two characters.  OpenCV's watershed, which the authors named later, floods by the difference between neighbouring
+    pixels instead: on a smooth score its basins end at the steepest slope, .61 of the peak, and boxes come out .6 of their size.
+
+    Args:
+        foreground: scores above it mark a character (the authors' .6).
+        background: scores up to it belong to no character (the authors' .2).
+        relative: both are shares of the crop's largest score, which helps a teacher that is still unsure.
+    """
+
+    needs_scores = True
+
+    def __init__(self, foreground: float = 0.6, background: float = 0.2, relative: bool = True) -> None:
+        if not 0 < background < foreground < 1:
+            raise ValueError(
+                f"watershed thresholds background {background}, foreground {foreground}: need 0 < background < foreground < 1"
+            )
+        self.foreground = foreground
+        self.background = background
+        self.relative = relative
+
+    def __call__(self, region_hw: Maps, text: str) -> Split:
+        """See :class:`Splitter`."""
+        length = sum(not c.isspace() for c in text)
+        region = np.clip(np.nan_to_num(region_hw), 0, 1)
+        unit = float(region.max()) if self.relative else 1.0
+        count, markers = cv2.connectedComponents((region > self.foreground * unit).view(np.uint8))
+        found = count - 1
+        confidence = (length - min(length, abs(length - found))) / length
+        if confidence < FALLBACK_CONFIDENCE:
+            return Split(equal_boxes(region.shape, text), FALLBACK_CONFIDENCE, found, fallback=True)
+        basins = _flooded(region, markers, np.linspace(self.foreground, self.background, _LEVELS + 1)[1:] * unit)
+        return Split(_boxes_of(basins), confidence, found)
+
+
+def _flooded(region_hw: Maps, markers_hw: NDArray[np.int32], levels: NDArray[np.float64]) -> NDArray[np.uint16]:
+    """Markers grown into the pixels above each level in turn; pixels that hang together with no marker stay 0."""
+    basins = markers_hw.astype(np.uint16)
+    for level in levels:
+        dry = region_hw <= level
+        for _ in range(_STEPS_PER_LEVEL):
+            grown = cv2.dilate(basins, _NEIGHBOURS)
+            grown[dry] = 0
+            basins = np.where(basins, basins, grown)
+    return basins
+
+
+def _boxes_of(basins: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """The box around each basin, from left to right."""
+    slices = [s for s in ndimage.find_objects(basins) if s is not None]
+    boxes = np.array([[x.start, y.start, x.stop, y.stop] for y, x in slices], np.float32)
+    return boxes[np.argsort(boxes[:, 0] + boxes[:, 2], kind="stable")]
+
+
+def equal_boxes(shape: tuple[int, ...], text: str) -> NDArray[np.float32]:
+    """One box per character of ``text`` that is no space, at its place among equally wide pieces of a map (h, w).
+
+    Inner spaces take up a piece; the paper does not say what it does with them.
+    """
+    text = text.strip()
+    height, width = shape
+    edges = np.linspace(0, width, len(text) + 1, dtype=np.float32)
+    places = [i for i, c in enumerate(text) if not c.isspace()]
+    return np.array([[edges[i], 0, edges[i + 1], height] for i in places], np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelStatistics:
+    """How the words of one batch were labelled; rates are shares of ``words`` (0 where there was none)."""
+
+    words: int
+    confidence: float
+    fallbacks: float
+    exact: float
+
+
+def label_weak_words(batch: SceneBatch, teacher: nn.Module, splitter: Splitter) -> LabelStatistics:
+    """Fill maps and confidence of ``batch.weak`` into the batch, in place and on its device.
+
+    ``teacher`` is a CRAFT network in evaluation mode; the caller decides on autocast.
+    """
+    if not batch.weak:
+        return LabelStatistics(0, 0.0, 0.0, 0.0)
+    if splitter.needs_scores:
+        regions = _region_maps([w.crop for w in batch.weak], teacher)
+    else:
+        regions = [np.zeros(_map_size(w.crop), np.float32) for w in batch.weak]
+    splits = [splitter(region, word.text) for region, word in zip(regions, batch.weak, strict=True)]
+    _splice(batch, splits)
+    lengths = [sum(not c.isspace() for c in w.text) for w in batch.weak]
+    return LabelStatistics(
+        words=len(splits),
+        confidence=float(np.mean([s.confidence for s in splits])),
+        fallbacks=float(np.mean([s.fallback for s in splits])),
+        exact=float(np.mean([s.found == length for s, length in zip(splits, lengths, strict=True)])),
+    )
+
+
+def character_quads(split: Split, word: WeakWord) -> Quads:
+    """The split's boxes (n, 4, 2) in coordinates of the sample's map."""
+    left, top, right, bottom = 2 * split.boxes.T
+    corners = np.stack([left, top, right, top, right, bottom, left, bottom], axis=1).reshape(-1, 4, 2)
+    return transform(word.to_map, corners)
+
+
+def _splice(batch: SceneBatch, splits: list[Split]) -> None:
+    by_sample: dict[int, list[tuple[WeakWord, Split]]] = {}
+    for word, split in zip(batch.weak, splits, strict=True):
+        by_sample.setdefault(word.sample, []).append((word, split))
+    for sample, labelled in by_sample.items():
+        maps_2hw = batch.maps_B2hw[sample].cpu().numpy()
+        trust_hw = batch.trust_Bhw[sample].cpu().numpy()
+        add_words(maps_2hw, [character_quads(split, word) for word, split in labelled])
+        for word, split in labelled:
+            inside = polygon_mask(trust_hw.shape, [word.polygon]).view(bool)
+            trust_hw[inside] = np.minimum(trust_hw[inside], split.confidence)
+        batch.maps_B2hw[sample] = torch.from_numpy(maps_2hw)
+        batch.trust_Bhw[sample] = torch.from_numpy(trust_hw)
+
+
+@torch.no_grad()
+def _region_maps(crops: list[Image], teacher: nn.Module) -> list[Maps]:
+    """The teacher's region score (h, w) of every crop at half its size, in a few forwards over crops of similar width."""
+    device = next(teacher.parameters()).device
+    regions: dict[int, Maps] = {}
+    for members in _buckets(crops):
+        height = crops[members[0]].shape[0]
+        width = -(-max(crops[i].shape[1] for i in members) // _WIDTH_STEP) * _WIDTH_STEP
+        padded = [_widened(crops[i], width) for i in members]
+        images_BCHW = torch.from_numpy(np.stack(padded)).to(device).permute(0, 3, 1, 2)
+        scores_B2hw, _ = teacher(normalise(images_BCHW))
+        region_Bhw = scores_B2hw[:, 0].float().cpu().numpy()
+        for i, region in zip(members, region_Bhw, strict=True):
+            regions[i] = region[: height // 2, : _map_size(crops[i])[1]]
+    return [regions[i] for i in range(len(crops))]
+
+
+def _buckets(crops: list[Image]) -> Iterator[list[int]]:
+    """Indices of crops of one height and similar width, as many as go into one forward."""
+    members: list[int] = []
+    narrowest = (0, 0)
+    for i in sorted(range(len(crops)), key=lambda i: crops[i].shape[:2]):
+        height, width = crops[i].shape[:2]
+        limit = max(narrowest[1] * _BUCKET_RATIO, narrowest[1] + _WIDTH_STEP)
+        full = (len(members) + 1) * height * width > _BUCKET_PIXELS
+        if members and (height != narrowest[0] or width > limit or full):
+            yield members
+            members = []
+        if not members:
+            narrowest = height, width
+        members.append(i)
+    if members:
+        yield members
+
+
+def _widened(crop: Image, width: int) -> Image:
+    return cv2.copyMakeBorder(crop, 0, 0, 0, width - crop.shape[1], cv2.BORDER_REPLICATE)
+
+
+def _map_size(crop: Image) -> tuple[int, int]:
+    return crop.shape[0] // 2, -(-crop.shape[1] // 2)
