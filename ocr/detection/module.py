@@ -1,0 +1,191 @@
+"""Lightning's coat around the detector: weak labels by a slowly moving teacher, loss, validation, checkpoint."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, Literal
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+
+from ocr.detection.craft import normalise
+from ocr.detection.detector import Detector
+from ocr.detection.loss import detection_loss
+from ocr.detection.pseudo_labels import Splitter, Watershed, label_weak_words
+from ocr.detection.thresholds import Candidates, Grid, Scorer, candidates, choose
+from ocr.types import Scene, SceneBatch
+
+
+class Teacher(nn.Module):
+    """An exponential moving average of a network's weights, always in evaluation mode.
+
+    After t updates the decay is min(decay, (1 + t) / (10 + t)), so that the random weights of the start are soon forgotten.  Buffers
+    (the statistics of batch normalisation) are copied.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        super().__init__()
+        if not 0 <= decay < 1:
+            raise ValueError(f"the teacher's decay is {decay}: give a number from 0 up to, not including, 1")
+        self.decay = decay
+        self.network = copy.deepcopy(network).requires_grad_(False)
+        self.updates = 0
+        self.eval()
+
+    def train(self, mode: bool = True) -> Teacher:
+        """Evaluation mode, whatever is asked for: Lightning switches whole modules to training."""
+        super().train(False)
+        return self
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        """Move towards the weights of ``network``."""
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        averages: list[Tensor] = list(self.network.parameters())
+        current: list[Tensor] = list(network.parameters())
+        torch._foreach_lerp_(averages, current, 1 - decay)
+        for kept, new in zip(self.network.buffers(), network.buffers(), strict=True):
+            kept.copy_(new)
+        self.updates += 1
+
+    def get_extra_state(self) -> int:
+        """The number of updates, which goes into the state dict."""
+        return self.updates
+
+    def set_extra_state(self, state: int) -> None:
+        """Go on counting."""
+        self.updates = state
+
+
+class DetectionModule(pl.LightningModule):
+    """Trains a CRAFT network with character and word boxes; its teacher labels the words and is what is deployed.
+
+    Args:
+        network: to train.
+        network_config: plain containers that build the same network again; kept in the checkpoint.
+        optimizer: parameters -> optimiser.
+        schedule: optimiser -> learning-rate schedule, stepped after every batch.
+        scorer: compares detections with the truth; see :class:`~ocr.detection.thresholds.Scorer`.
+        ema_decay: of the teacher, per step, in [0, 1).
+        splitter: how a weak word becomes characters; None is the paper's watershed.
+        grid: thresholds among which validation chooses; None is the default grid.
+        long_side, max_enlargement, batch_size, precision: of validation and deployment, see
+            :class:`~ocr.detection.detector.Detector`; the precision of training is the trainer's.
+        channels_last: store pictures and weights with the channels last, which is faster in bf16.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        network_config: dict[str, Any],
+        optimizer: Callable[..., torch.optim.Optimizer],
+        schedule: Callable[..., torch.optim.lr_scheduler.LRScheduler],
+        scorer: Scorer,
+        ema_decay: float = 0.999,
+        splitter: Splitter | None = None,
+        grid: Grid | None = None,
+        long_side: int = 1280,
+        max_enlargement: float = 1.5,
+        batch_size: int = 4,
+        precision: Literal["fp32", "bf16"] = "fp32",
+        channels_last: bool = True,
+    ) -> None:
+        super().__init__()
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.network = network
+        self.network.to(memory_format=self.memory_format)  # type: ignore[call-overload]  # torch's stubs lack this form
+        self.teacher = Teacher(network, ema_decay)
+        self.network_config = network_config
+        self.make_optimizer, self.make_schedule = optimizer, schedule
+        self.scorer = scorer
+        self.splitter = splitter or Watershed()
+        self.grid = grid or Grid()
+        self.detector = Detector(
+            self.teacher.network, None, long_side, max_enlargement, batch_size=batch_size, precision=precision
+        )
+        self.validated: list[Candidates] = []
+
+    def deployable(self) -> Detector:
+        """The detector with the teacher's present weights and the thresholds of the last validation."""
+        return self.detector
+
+    def training_step(self, batch: SceneBatch, batch_index: int) -> Tensor:
+        """Label the batch's weak words with the teacher, then the loss.
+
+        Raises:
+            FloatingPointError: the loss is not a finite number; the message names the batch's keys.
+        """
+        labelled = label_weak_words(batch, self.teacher.network, self.splitter)
+        images_BCHW = normalise(batch.images_BCHW).contiguous(memory_format=self.memory_format)
+        scores_B2hw, _ = self.network(images_BCHW)
+        loss = detection_loss(scores_B2hw, batch.maps_B2hw, batch.trust_Bhw)
+        if not torch.isfinite(loss.total):
+            raise FloatingPointError(
+                f"the loss is {loss.total.item()} at step {self.global_step}, batch of {', '.join(batch.keys)}: "
+                "lower the learning rate or look at these samples"
+            )
+        values = {"train/loss": loss.total, "train/region": loss.region, "train/affinity": loss.affinity}
+        weak = {f"weak/{k}": float(v) for k, v in asdict(labelled).items()}
+        self.log_dict({**values, **weak}, batch_size=len(batch.keys))
+        return loss.total
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Step, then let the teacher follow: before any callback can save a checkpoint."""
+        super().optimizer_step(*args, **kwargs)
+        self.teacher.update(self.network)
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the pictures of the last validation."""
+        self.validated.clear()
+
+    def validation_step(self, batch: list[Scene], batch_index: int) -> None:
+        """Score maps of a list of scenes, kept as the boxes they give under every threshold."""
+        stored = self.detector.score_maps([scene.image for scene in batch])
+        self.validated += [candidates(maps, scene.words, self.grid) for maps, scene in zip(stored, batch, strict=True)]
+
+    def on_validation_epoch_end(self) -> None:
+        """Choose the thresholds and log ``val/hmean``, ``val/recall`` and ``val/precision`` under them."""
+        thresholds, agreement = choose(self._of_all_devices(), self.grid, self.scorer)
+        self.detector.thresholds = thresholds
+        self.validated.clear()
+        self.log("val/hmean", agreement.hmean, prog_bar=True)
+        self.log_dict({"val/recall": agreement.recall, "val/precision": agreement.precision})
+        self.log_dict({f"val/threshold_{k}": v for k, v in asdict(thresholds).items()})
+
+    def _of_all_devices(self) -> list[Candidates]:
+        if self.trainer.world_size == 1:
+            return self.validated
+        gathered: list[list[Candidates]] = [[] for _ in range(self.trainer.world_size)]
+        torch.distributed.all_gather_object(gathered, self.validated)
+        return [picture for part in gathered for picture in part]
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """The optimiser and its schedule, one tick per step."""
+        optimizer = self.make_optimizer(self.network.parameters())
+        schedule = self.make_schedule(optimizer)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what is needed to detect with these weights, as plain containers."""
+        detector = self.detector
+        checkpoint["ocr"] = {
+            "format": 1,
+            "task": "detection",
+            "network": dict(self.network_config),
+            "weights": "teacher.network.",
+            "inference": {
+                "thresholds": asdict(detector.thresholds),
+                "long_side": detector.long_side,
+                "max_enlargement": detector.max_enlargement,
+                "batch_size": detector.batch_size,
+                "precision": detector.precision,
+            },
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up the thresholds again; the weights are Lightning's business."""
+        self.detector = Detector(self.teacher.network, **checkpoint["ocr"]["inference"])
