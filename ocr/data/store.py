@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -109,7 +110,9 @@ class StoreWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            self._stack.__exit__(kind, error, trace)
+            # on a full disk closing fails as well, and must not hide the error that tells why
+            with suppress(OSError):
+                self._stack.__exit__(kind, error, trace)
             return
         with _one_line(self.folder), self._stack:
             self._finish()
@@ -375,7 +378,9 @@ def _one_line(folder: Path) -> Iterator[None]:
     except lmdb.MapFullError:
         raise
     except (lmdb.Error, OSError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        # LMDB reports a write that a full disk cut short as an input/output error: the space left tells which it is
+        reason = getattr(error, "strerror", None) or str(error).rpartition(": ")[2]
+        free = shutil.disk_usage(next(p for p in folder.absolute().parents if p.exists())).free
         raise ValueError(
-            f"cannot write {folder}: {reason}; nothing was published, make room or choose another folder"
+            f"cannot write {folder}: {reason}, {free / 1e6:,.0f} MB free there; nothing was published, make room or choose another folder"
         ) from None

@@ -68,12 +68,12 @@ def _samples(store: Store, places: Iterable[int]) -> list[str]:
         except UndecodableImage as error:
             undecodable.append(error.key)
         except (ValueError, KeyError, TypeError) as error:
-            unreadable.append(f"{place} ({error})")
-    return _named(undecodable, "the picture of {} cannot be decoded") + _named(unreadable, "sample {} cannot be read")
+            unreadable.append(f"{place}: {error!r}")
+    return _named(undecodable, "the picture of {} cannot be decoded") + _named(unreadable, "cannot read sample {}")
 
 
 def _named(what: list[str], sentence: str) -> list[str]:
     sentences = [sentence.format(w) for w in what[:NAMED]]
     if len(what) > NAMED:
-        sentences.append(sentence.format(f"of {len(what) - NAMED:,} more samples"))
+        sentences.append(f"and {len(what) - NAMED:,} more of this sort")
     return sentences
