@@ -50,7 +50,8 @@ def encode(image: Image) -> bytes:
 
 def _orientation(data: bytes) -> int:
     # asking Pillow costs more than decoding a word crop: only where an EXIF block can be
-    if not (b"Exif" in data or b"eXIf" in data or b"EXIF" in data or data[:2] in (b"II", b"MM")):
+    marks = (b"Exif",) if data[:2] == b"\xff\xd8" else (b"eXIf", b"EXIF")
+    if data[:2] not in (b"II", b"MM") and not any(mark in data for mark in marks):
         return 1
     try:
         with Pillow.open(io.BytesIO(data)) as picture:

@@ -48,10 +48,11 @@ def inner_path(text: str) -> str:
     Raises:
         Unusable: it is absolute or leads out of the folder.
     """
-    path = PurePosixPath(text.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[:1]:
+    text = text.replace("\\", "/")
+    parts = [part for part in text.split("/") if part not in ("", ".")]
+    if text.startswith("/") or ".." in parts or not parts or parts[0].endswith(":"):
         raise Unusable("path leaves the raw folder")
-    return str(path)
+    return "/".join(parts)
 
 
 def read_inside(folder: Path, text: str) -> bytes:
