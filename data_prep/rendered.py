@@ -11,18 +11,20 @@ import hashlib
 import json
 import multiprocessing
 import os
+import signal
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
 
+from data_prep.progress import tracked
 from ocr.data.publish import published
 from ocr.render import VERSION
 from ocr.render.fonts import faces
@@ -57,8 +59,7 @@ Record = Any
 class Layout:
     """A raw layout: how sample i is rendered and saved (in a worker), and how the label files are written (in the parent).
 
-    ``parts`` maps each part of the set to its share of the default number of samples and to the half of the words it uses (None:
-    the look's own).
+    ``look``, ``count`` and ``test_count`` are what the demo uses.  A test part has the same look and the test half of the words.
     """
 
     look: str
@@ -71,7 +72,7 @@ class Layout:
 def _save(path: Path, image: Image) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY]):
-        raise OSError(f"cannot write {path}")
+        raise ValueError(f"cannot write {path}: make room on the disk, or choose another --out")
 
 
 def _random(job: Job, index: int) -> np.random.Generator:
@@ -86,8 +87,9 @@ def _synthtext_sample(job: Job, index: int) -> Record:
     name = f"{index // 100 + 1}/standin_{index}_0.jpg"
     _save(job.folder / name, rendered.scene.image)
     words = [word.polygon for word in rendered.scene.words]
-    characters = [word.characters for word in rendered.scene.words]
-    return name, np.array(words, np.float32), np.concatenate(characters), rendered.blocks  # type: ignore[arg-type]
+    characters = [word.characters for word in rendered.scene.words if word.characters is not None]
+    none = np.zeros((0, 4, 2), np.float32)
+    return name, np.array([*none, *words]).reshape(-1, 4, 2), np.concatenate([none, *characters]), rendered.blocks
 
 
 def _synthtext_finish(folder: Path, records: dict[str, list[Record]]) -> None:
@@ -310,12 +312,12 @@ def _render_all(job: Job, layout: Layout, count: int, workers: int, label: str) 
     """All samples' records in order, rendered by several processes."""
     chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
     work = partial(_render_chunk, job, layout)
-    records: list[Record] = []
-    with _progress() as progress:
-        task = progress.add_task(label, total=count)
-        for part in _map(work, chunks, min(workers, len(chunks))):
-            records += part
-            progress.advance(task, len(part))
+    console = Console(stderr=True)
+    began = time.monotonic()
+    done = _map(work, chunks, min(workers, len(chunks)))
+    records = list(tracked(chain.from_iterable(done), f"render {label}", count, console))
+    rate = count / max(time.monotonic() - began, 1e-9)
+    console.print(f"rendered {label}: {count:,} samples, {rate:,.0f} a second", highlight=False)
     return records
 
 
@@ -324,32 +326,15 @@ def _map(work: Callable[[range], list[Record]], chunks: list[range], workers: in
         yield from map(work, chunks)
         return
     # Spawned, not forked: OpenCV's threads do not survive a fork.
-    with multiprocessing.get_context("spawn").Pool(workers, _one_thread) as pool:
+    with multiprocessing.get_context("spawn").Pool(workers, _start_worker) as pool:
         yield from pool.imap(work, chunks)
 
 
-def _one_thread() -> None:
+def _start_worker() -> None:
     cv2.setNumThreads(1)
+    # Ctrl-C reaches every process of a terminal; the parent alone answers it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _render_chunk(job: Job, layout: Layout, indices: range) -> list[Record]:
     return [layout.sample(job, i) for i in indices]
-
-
-class _Rate(ProgressColumn):
-    """Samples a second since the start."""
-
-    def render(self, task: Task) -> Text:
-        elapsed = max(task.elapsed or 0, 1e-9)
-        return Text(f"{task.completed / elapsed:,.0f}/s")
-
-
-def _progress() -> Progress:
-    columns = (
-        TextColumn("render {task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=Console(stderr=True))

@@ -139,10 +139,12 @@ def set_block(rows: list[list[SetWord]], style: Style, size: int, spread: Spread
         x = 0.0
         starts.append([])
         for word in row:
-            left, _, right, _ = word.box
+            left, top, right, bottom = word.box
+            # Rectangles around leaning words must not meet either.
+            gap = max(word_gap, abs(style.slant) * (bottom - top) + 0.05 * size)
             starts[-1].append(x - left)
-            x += right - left + word_gap
-        lengths.append(x - word_gap)
+            x += right - left + gap
+        lengths.append(x - gap)
     width = max(lengths)
     words: list[SetWord] = []
     lines: list[list[int]] = []

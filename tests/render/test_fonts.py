@@ -1,0 +1,79 @@
+"""Faces: what is installed, which glyphs there are, where their ink lies."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from ocr.render.fonts import SIZES, faces, installed_families, open_face
+from ocr.render.look import load_look, look_folder
+
+LOOKS = sorted(p.stem for p in look_folder().glob("*.yaml"))
+PRINTABLE = "".join(chr(c) for c in range(33, 127))
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_every_font_of_every_look_is_installed_and_has_all_letters_and_digits(name: str) -> None:
+    look = load_look(name)
+    assert set(look.fonts) <= set(installed_families())
+    for family in look.fonts:
+        specs = faces(family, int(look.letters.weight.low), int(look.letters.weight.high))
+        assert 1 <= len(specs) <= 12
+        assert open_face(specs[0]).has("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+
+
+def test_a_missing_package_is_one_line_with_the_install_command() -> None:
+    with pytest.raises(ValueError, match=r"'robotto' is not installed.*roboto.*pip install fontpkg-robotto") as caught:
+        faces("robotto", 300, 900)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_weight_range_without_a_face_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no face of weight 100 to 150"):
+        faces("lobster", 100, 150)
+
+
+def test_characters_without_a_glyph_are_known() -> None:
+    face = open_face(faces("roboto", 400, 400)[0])
+    assert face.has("Hello world!")
+    assert not face.has("漢")
+    assert not face.has("Hello 漢")
+    assert not face.has("\x07")
+
+
+def test_weights_of_a_variable_font_differ_in_ink() -> None:
+    specs = [s for s in faces("montserrat", 300, 900) if "Italic" not in s.path]
+    inks = [(s.weight, int(open_face(s).glyph("H", SIZES[-1]).mask.sum())) for s in specs]
+    weights, amounts = zip(*sorted(inks), strict=True)
+    assert len(set(weights)) >= 4
+    assert list(amounts) == sorted(amounts)
+
+
+def test_a_pair_is_kerned_as_the_font_says() -> None:
+    face = open_face(faces("roboto", 400, 400)[0])
+    assert face.kerning("A", "V") < -0.01
+    assert face.kerning("H", "H") == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize("family", ["roboto", "playfair-display", "caveat", "kalam", "permanent-marker"])
+@pytest.mark.parametrize("size", [SIZES[0], SIZES[3]])
+def test_glyphs_are_what_pillow_draws_and_their_boxes_are_tight(family: str, size: int) -> None:
+    spec = faces(family, 400, 700)[0]
+    face = open_face(spec)
+    font = ImageFont.truetype(spec.path, size, layout_engine=ImageFont.Layout.BASIC)
+    if spec.axes:
+        font.set_variation_by_axes(list(spec.axes))
+    for character in PRINTABLE:
+        canvas = Image.new("L", (size * 5, size * 5))
+        ImageDraw.Draw(canvas).text((size * 2, size * 3), character, fill=255, font=font, anchor="ls")
+        expected = np.asarray(canvas)
+        glyph = face.glyph(character, size)
+        drawn = np.zeros_like(expected)
+        h, w = glyph.mask.shape
+        drawn[size * 3 + glyph.top :, size * 2 + glyph.left :][:h, :w] = glyph.mask
+        np.testing.assert_array_equal(drawn, expected)
+        assert glyph.mask[0].any()
+        assert glyph.mask[-1].any()
+        assert glyph.mask[:, 0].any()
+        assert glyph.mask[:, -1].any()
