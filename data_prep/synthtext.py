@@ -76,7 +76,8 @@ class GroundTruth:
         """
         try:
             content = loadmat(path, variable_names=FIELDS)
-        except (NotImplementedError, OSError, ValueError, TypeError) as error:
+        except Exception as error:
+            # SciPy meets a damaged file with whatever its parser stumbles over
             raise ValueError(
                 f"{path} cannot be read ({error}): it is not a MATLAB 5 file, or not all of it is there"
             ) from None

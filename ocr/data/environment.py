@@ -18,7 +18,7 @@ import lmdb
 @dataclass(slots=True)
 class _Held:
     process: int
-    inode: tuple[int, int]
+    version: tuple[int, ...]
     environment: Any
     transaction: Any
 
@@ -43,21 +43,21 @@ def transaction(folder: Path) -> Any:
             held.close()
             del _held[folder]
         opened = _open(folder)
-        held = _held[folder] = _Held(os.getpid(), _inode(folder), opened, opened.begin(buffers=True))
+        held = _held[folder] = _Held(os.getpid(), _version(folder), opened, opened.begin(buffers=True))
     return held.transaction
 
 
 def forget_replaced(folder: Path) -> None:
     """Close what is held of a folder when another file has taken the place of the one it reads."""
     held = _held.get(folder)
-    if held is not None and held.inode != _inode(folder):
+    if held is not None and held.version != _version(folder):
         held.close()
         del _held[folder]
 
 
-def _inode(folder: Path) -> tuple[int, int]:
+def _version(folder: Path) -> tuple[int, ...]:
     status = (folder / "data.mdb").stat()
-    return status.st_dev, status.st_ino
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _open(folder: Path) -> Any:

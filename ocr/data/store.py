@@ -276,15 +276,15 @@ class Store:
 
     def missing(self) -> list[str]:
         """Entries of the layout that the store lacks."""
-        with transaction(self.folder).cursor() as cursor:
+        with self._readable(), transaction(self.folder).cursor() as cursor:
             wanted = (_entry(name, i) for name in self.columns() for i in range(len(self)))
             return [entry.decode() for entry in wanted if not cursor.set_key(entry)]
 
     def _number_of_samples(self) -> int:
-        number = bytes(transaction(self.folder).get(b"num-samples", b""))
-        if number.isdigit():
-            return int(number)
-        with transaction(self.folder).cursor() as cursor:
+        with self._readable(), transaction(self.folder).cursor() as cursor:
+            number = bytes(transaction(self.folder).get(b"num-samples", b""))
+            if number.isdigit():
+                return int(number)
             seen = [bytes(k).decode(errors="replace") for k in islice(cursor.iternext(values=False), 3)]
         raise ValueError(
             f"{self.folder} is an LMDB of another layout (first keys: {', '.join(seen) or 'none'}): "
@@ -311,19 +311,27 @@ class Store:
     def _view(self, name: str, index: int) -> memoryview:
         if not 0 <= index < self._count:
             raise IndexError(f"{self.folder} holds samples 0 to {self._count - 1}, not {index}")
-        view: memoryview | None = transaction(self.folder).get(_entry(name, index))
+        with self._readable():
+            view: memoryview | None = transaction(self.folder).get(_entry(name, index))
         if view is None:
             raise self._lacks(_entry(name, index).decode())
         return view
 
     def _column(self, name: str) -> Iterator[memoryview]:
-        with transaction(self.folder).cursor() as cursor:
+        with self._readable(), transaction(self.folder).cursor() as cursor:
             cursor.set_range(_entry(name, 0))
             for _, view in islice(cursor.iternext(), self._count):
                 yield view
             # entries are sorted and numbered: when as many as there should be end at the last number, none is missing
             if bytes(cursor.key()) != _entry(name, self._count - 1):
                 raise self._lacks(next(e for e in self.missing() if e.startswith(name)))
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except lmdb.Error as error:
+            raise ValueError(f"{self.folder / 'data.mdb'} is damaged ({error}): copy or prepare it again") from None
 
     def _lacks(self, key: str) -> ValueError:
         return ValueError(

@@ -267,6 +267,18 @@ def test_a_file_that_is_cut_short_does_not_kill_the_process(tmp_path, write_word
         Store(folder)
 
 
+def test_a_damaged_file_gives_one_line(tmp_path, write_words):
+    folder = write_words(tmp_path, 50)
+    path = folder / "data.mdb"
+    content = bytearray(path.read_bytes())
+    # the first two pages describe the file, everything after them is nonsense now
+    content[8192:] = b"\xa5" * (len(content) - 8192)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"data.mdb is damaged") as caught:
+        Store(folder)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("content", [b"", b"this is no database" * 500])
 def test_other_files_are_refused(tmp_path, content):
     (tmp_path / "data.mdb").write_bytes(content)
