@@ -86,6 +86,13 @@ class SetWord:
         """Height of the word's ink in pixels of its size."""
         return self.box[3] - self.box[1]
 
+    @property
+    def leaning_box(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of the word with its slant."""
+        left, top, right, bottom = self.box
+        leans = -self.style.slant * top, -self.style.slant * bottom
+        return left + min(leans), top, right + max(leans), bottom
+
 
 def size_above(pixels: float) -> int:
     """The smallest kept size that is not below ``pixels``, or the largest."""
@@ -194,11 +201,12 @@ class PlacedWord:
 
     def polygon(self) -> Points:
         """The word's quad: the rectangle around its character quads, upright in the frame of its line."""
-        left, top, right, bottom = self.word.box
-        slant = self.word.style.slant
-        leans = (-slant * top, -slant * bottom)
-        left, right = left + min(leans), right + max(leans)
+        left, top, right, bottom = self.word.leaning_box
         return transform(self.matrix, np.array([[left, top], [right, top], [right, bottom], [left, bottom]]))
+
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of the polygon."""
+        return bounds(self.matrix, self.word.leaning_box)
 
 
 @dataclass(slots=True)
@@ -226,7 +234,7 @@ def cover(
 
 def warp(mask: Mask, to_picture: Matrix, shape: tuple[int, int], margin: int = 1) -> Coverage | None:
     """Warp a mask by a homography of continuous coordinates, touching only the window it covers."""
-    left, top, right, bottom = _bounds(to_picture.tolist(), mask.shape[1], mask.shape[0])
+    left, top, right, bottom = bounds(to_picture, (0, 0, mask.shape[1], mask.shape[0]))
     left, top = max(int(left) - margin, 0), max(int(top) - margin, 0)
     right, bottom = min(int(right) + 1 + margin, shape[1]), min(int(bottom) + 1 + margin, shape[0])
     if left >= right or top >= bottom:
@@ -240,13 +248,15 @@ def warp(mask: Mask, to_picture: Matrix, shape: tuple[int, int], margin: int = 1
     return Coverage(alpha, left, top)
 
 
-def _bounds(m: list[list[float]], width: float, height: float) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of a rectangle at the origin after a homography; plain numbers, because arrays of four are slow."""
+def bounds(matrix: Matrix, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a rectangle after a homography, in plain numbers: arrays of four are slow."""
+    (a, b, c), (d, e, f), (g, h, i) = matrix.tolist()
+    left, top, right, bottom = box
     xs, ys = [], []
-    for x, y in ((0.0, 0.0), (width, 0.0), (width, height), (0.0, height)):
-        scale = m[2][0] * x + m[2][1] * y + m[2][2]
-        xs.append((m[0][0] * x + m[0][1] * y + m[0][2]) / scale)
-        ys.append((m[1][0] * x + m[1][1] * y + m[1][2]) / scale)
+    for x, y in ((left, top), (right, top), (right, bottom), (left, bottom)):
+        scale = g * x + h * y + i
+        xs.append((a * x + b * y + c) / scale)
+        ys.append((d * x + e * y + f) / scale)
     return min(xs), min(ys), max(xs), max(ys)
 
 

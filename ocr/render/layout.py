@@ -84,10 +84,9 @@ class PlacedBlock:
 
 def _box_at(block: Block, i: int) -> tuple[float, float, float, float]:
     """A word's rectangle in its block, lean included."""
-    left, top, right, bottom = block.words[i].box
+    left, top, right, bottom = block.words[i].leaning_box
     x, y = block.origins[i]
-    leans = (-block.style.slant * top, -block.style.slant * bottom)
-    return x + left + min(leans), y + top, x + right + max(leans), y + bottom
+    return x + left, y + top, x + right, y + bottom
 
 
 def draw_texts(look: Look, style: Style, rng: np.random.Generator) -> list[list[str]]:

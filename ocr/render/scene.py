@@ -88,23 +88,24 @@ def _paint_panel(image: Image, block: PlacedBlock, colours: Colours, rng: np.ran
 
 def paint_words(image: Image, words: list[PlacedWord], colours: Colours, rng: np.random.Generator) -> None:
     """Draw words that share a style in one colour that stands out from the background behind every one of them."""
-    fill = letter_colour(image, [w.polygon() for w in words], colours, rng)
+    fill = letter_colour(image, [w.bounds() for w in words], colours, rng)
     edge = with_luma(fill, 0 if luma_of(fill) > 128 else 255) if words[0].word.style.outline else fill
     for word in words:
         paint_word(image, word, fill, edge, rng)
 
 
-def letter_colour(image: Image, polygons: list[Points], colours: Colours, rng: np.random.Generator) -> Colour:
+def letter_colour(
+    image: Image, boxes: list[tuple[float, float, float, float]], colours: Colours, rng: np.random.Generator
+) -> Colour:
     """A colour for letters at least the drawn contrast lighter or darker than the mean behind every word.
 
-    The contrast is raised to 1.3 standard deviations of what lies behind, so that texture does not drown the letters; where even black
-    and white are too close, the farther of the two is taken.
+    ``boxes`` are left, top, right and bottom of each word.  The contrast is raised to 1.3 standard deviations of what lies behind,
+    so that texture does not drown the letters; where even black and white are too close, the farther of the two is taken.
     """
     base = draw_colour(colours.text[int(rng.random() * len(colours.text))], rng)
     wanted = colours.contrast.draw(rng)
     lumas, rough = [], 0.0
-    for polygon in polygons:
-        (left, top), (right, bottom) = polygon.min(0).tolist(), polygon.max(0).tolist()
+    for left, top, right, bottom in boxes:
         window = image[max(int(top), 0) : max(int(bottom) + 1, 0), max(int(left), 0) : max(int(right) + 1, 0)]
         if not window.size:
             continue

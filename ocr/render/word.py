@@ -52,8 +52,7 @@ def _cut(word: SetWord, crop: Crop, height: float, rng: np.random.Generator) -> 
     quad = ((CORNERS * half + tilt * tilts) @ turn).astype(np.float32)
     upright = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32)
     placed = PlacedWord(word, cv2.getPerspectiveTransform(upright, quad))
-    polygon = placed.polygon()
-    (x0, y0), (x1, y1) = polygon.min(0).tolist(), polygon.max(0).tolist()
+    x0, y0, x1, y1 = placed.bounds()
     margins = [crop.margin.draw(rng) * height for _ in range(4)]
     x0, y0, x1, y1 = x0 - margins[0], y0 - margins[1], x1 + margins[2], y1 + margins[3]
     placed.matrix = np.array([[1, 0, -x0], [0, 1, -y0], [0, 0, 1]]) @ placed.matrix

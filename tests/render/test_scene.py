@@ -109,9 +109,9 @@ def test_letters_keep_their_contrast_to_every_word_of_the_block() -> None:
     look = load_look("rendered_scenes_v1")
     image = np.zeros((60, 200, 3), np.uint8)
     image[:, :100], image[:, 100:] = 90, 130
-    polygons = [np.array([[x, 10], [x + 60, 10], [x + 60, 40], [x, 40]], np.float32) for x in (10, 120)]
+    boxes = [(x, 10.0, x + 60.0, 40.0) for x in (10.0, 120.0)]
     for i in range(100):
-        luma = luma_of(letter_colour(image, polygons, look.colours, generator(i)))
+        luma = luma_of(letter_colour(image, boxes, look.colours, generator(i)))
         assert min(abs(luma - 90), abs(luma - 130)) >= look.colours.contrast.low - 0.5 or luma in (0.0, 255.0)
 
 
