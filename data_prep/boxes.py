@@ -104,5 +104,6 @@ def _faulty(quads: Quads) -> NDArray[np.bool_]:
 
 def _all_clockwise(quads: Quads) -> Quads:
     x, y = quads[..., 0], quads[..., 1]
-    doubled = (x * np.roll(y, -1, axis=1) - np.roll(x, -1, axis=1) * y).sum(1)
+    following = [1, 2, 3, 0]
+    doubled = (x * y[:, following] - x[:, following] * y).sum(1)
     return np.where((doubled < 0)[:, None, None], quads[:, [0, 3, 2, 1]], quads)

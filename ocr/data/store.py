@@ -94,7 +94,7 @@ class StoreWriter:
         self._pending_bytes = 0
 
     def __enter__(self) -> StoreWriter:
-        _refuse_other_files(self.folder)
+        _check_replaceable(self.folder, self.manifest.kind)
         with _one_line(self.folder), ExitStack() as stack:
             self._draft = stack.enter_context(published(self.folder))
             self._environment = lmdb.open(
@@ -368,7 +368,7 @@ def _update(digest: Any, values: Iterable[bytes | memoryview]) -> None:
         digest.update(value)
 
 
-def _refuse_other_files(folder: Path) -> None:
+def _check_replaceable(folder: Path, kind: Kind) -> None:
     if not folder.is_dir():
         return
     names = {p.name for p in folder.iterdir()}
@@ -376,6 +376,14 @@ def _refuse_other_files(folder: Path) -> None:
         example = sorted(names - OURS) or sorted(names)
         raise ValueError(
             f"{folder} exists and is not a set of ours (it holds {example[0]}): move it away or choose another folder"
+        )
+    held = ""
+    # a manifest that this version cannot read must not stand in the way of preparing the set again
+    with suppress(ValueError):
+        held = Manifest.read(folder).kind if names else ""
+    if (held, kind) == ("real", "rendered"):
+        raise ValueError(
+            f"{folder} holds the real set, and a rendered stand-in does not replace it: choose another root"
         )
 
 

@@ -132,6 +132,27 @@ def test_files_of_others_are_not_overwritten(tmp_path, picture, name):
     assert (tmp_path / name).read_text() == "mine"
 
 
+def test_a_stand_in_does_not_replace_the_real_set(tmp_path, picture):
+    folder = tmp_path / "set"
+    write(folder, "real", picture(0), count=2)
+    with (
+        pytest.raises(ValueError, match="a rendered stand-in does not replace it"),
+        StoreWriter(folder, "recognition", "toy", "train", "rendered", "a test"),
+    ):
+        pass
+    assert WordSet(folder).texts() == ["real0", "real1"]
+
+
+@pytest.mark.parametrize("kind", ["real", "rendered"])
+def test_a_set_with_an_unreadable_manifest_can_be_prepared_again(tmp_path, picture, kind):
+    folder = tmp_path / "set"
+    write(folder, "old", picture(0), count=2)
+    (folder / "manifest.json").write_text("{")
+    with StoreWriter(folder, "recognition", "toy", "train", kind, "a test") as writer:
+        writer.add_word(picture(0), "new", "toy/0")
+    assert WordSet(folder).texts() == ["new"]
+
+
 def test_a_place_that_cannot_be_written_gives_one_line(tmp_path, picture):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match=r"cannot write .*: .*; choose a folder that can be written") as caught:
