@@ -7,12 +7,21 @@ import os
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+
 from ocr.data.records import Kind, Manifest, Split, Task, check_place, split_by_folder
 from ocr.data.store import Store
-from ocr.types import Scene, Word
+from ocr.types import Image, Scene, Word
 
 NAMED_SETS = ("icdar2015", "mjsynth", "synthtext")
 """Sets that ``data_prep`` prepares by their own name; any other goes through its ``scenes`` or ``words``."""
+
+
+NO_PICTURE: Image = np.zeros((0, 0, 3), np.uint8)
+
+
+class MissingSet(ValueError):
+    """The set is not there; everything else that can be wrong with a set is a plain ``ValueError``."""
 
 
 class _PreparedSet:
@@ -79,6 +88,10 @@ class SceneSet(_PreparedSet):
     def __getitem__(self, index: int) -> Scene:
         return self.store.scene(index)
 
+    def without_picture(self, index: int) -> Scene:
+        """The scene with an empty picture: what is known of one whose picture cannot be decoded."""
+        return self.store.scene(index, NO_PICTURE)
+
 
 class WordSet(_PreparedSet):
     """Words of a recognition set: ``len(set)``, ``set[i]``, ``set.texts()``.
@@ -91,6 +104,10 @@ class WordSet(_PreparedSet):
 
     def __getitem__(self, index: int) -> Word:
         return self.store.word(index)
+
+    def without_picture(self, index: int) -> Word:
+        """The word with an empty picture: what is known of one whose picture cannot be decoded."""
+        return self.store.word(index, NO_PICTURE)
 
     def texts(self) -> list[str]:
         """All transcriptions in order, without any picture."""
@@ -106,8 +123,9 @@ def open_set(root: str | Path, task: str, name: str, split: str) -> SceneSet | W
     never taken for a validation split without such a name, because it may well be the training set itself.
 
     Raises:
-        ValueError: the set is not there (the message says where it was looked for, and the commands that prepare it or
-            render a stand-in), it is of another task or split, or it cannot be read.
+        MissingSet: the set is not there; the message says where it was looked for, and the commands that prepare it or
+            render a stand-in.
+        ValueError: it is of another task or split, or it cannot be read.
     """
     check_place(task, split, "real")
     sequence = SceneSet if task == "detection" else WordSet
@@ -115,7 +133,7 @@ def open_set(root: str | Path, task: str, name: str, split: str) -> SceneSet | W
         return _at_path(sequence, Path(name).expanduser(), cast(Split, split))
     folder = Path(root).expanduser() / task / name / split
     if not (folder / "data.mdb").is_file():
-        raise ValueError(_missing(Path(root), task, name, split))
+        raise MissingSet(_missing(Path(root), task, name, split))
     opened = sequence(folder)
     if (opened.name, opened.split) != (name, split) and not opened.manifest.foreign:
         raise ValueError(
@@ -137,7 +155,7 @@ def is_validation(key: str, share: float = 0.05) -> bool:
 def _at_path(sequence: Any, path: Path, split: Split) -> SceneSet | WordSet:
     folder = path if (path / "data.mdb").is_file() else path / split
     if not (folder / "data.mdb").is_file():
-        raise ValueError(
+        raise MissingSet(
             f"no set in {path}: neither {path / 'data.mdb'} nor {folder / 'data.mdb'} exists; give the folder of an LMDB"
         )
     opened: SceneSet | WordSet = sequence(folder)
@@ -145,7 +163,7 @@ def _at_path(sequence: Any, path: Path, split: Split) -> SceneSet | WordSet:
     if opened.manifest.foreign:
         held = split_by_folder(folder.absolute()) or ("train" if split == "val" else split)
     if held != split:
-        raise ValueError(
+        raise MissingSet(
             f"{folder} is a {held} split, and a {split} split was asked for: choose another folder or split"
         )
     return opened

@@ -235,13 +235,15 @@ class Store:
             raise UndecodableImage(self.key(index), str(self.folder))
         return image
 
-    def scene(self, index: int) -> Scene:
-        """A scene of a detection set."""
-        return Scene(image=self.image(index), key=self.key(index), **scene_fields(bytes(self._view("scene", index))))
+    def scene(self, index: int, image: Image | None = None) -> Scene:
+        """A scene of a detection set; ``image`` stands in for its own picture, which is not decoded then."""
+        picture = self.image(index) if image is None else image
+        return Scene(image=picture, key=self.key(index), **scene_fields(bytes(self._view("scene", index))))
 
-    def word(self, index: int) -> Word:
-        """A word of a recognition set."""
-        return Word(image=self.image(index), text=self.text(index), **self._meta(index))
+    def word(self, index: int, image: Image | None = None) -> Word:
+        """A word of a recognition set; ``image`` as in :meth:`scene`."""
+        picture = self.image(index) if image is None else image
+        return Word(image=picture, text=self.text(index), **self._meta(index))
 
     def text(self, index: int) -> str:
         """The transcription of a word."""
