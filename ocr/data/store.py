@@ -2,10 +2,9 @@
 
 Words use the public layout ``num-samples``, ``image-%09d``, ``label-%09d`` (from 1), so LMDBs that others published open as
 they are; ours add ``meta-%09d`` (the key and what else is known). Scenes use ``image-%09d``, ``scene-%09d`` and ``meta-%09d``.
-Pictures are kept as the encoded bytes they came in.
 
-Pictures are decoded without regard to EXIF orientation: the stored rows and columns are the picture, and polygons refer to them.
-``data_prep`` turns a picture upright before it is stored when its EXIF orientation asks for that.
+Pictures are kept as the encoded bytes they came in, and decoded without regard to EXIF orientation; polygons refer to that
+picture. ``data_prep`` turns a picture upright before it is stored when its EXIF orientation asks for that.
 """
 
 from __future__ import annotations
@@ -379,14 +378,12 @@ def _check_replaceable(folder: Path, kind: Kind) -> None:
         raise ValueError(
             f"{folder} exists and is not a set of ours (it holds {example[0]}): move it away or choose another folder"
         )
-    held = ""
+    kinds = {kind}
     # a manifest that this version cannot read must not stand in the way of preparing the set again
     with suppress(ValueError):
-        held = Manifest.read(folder).kind if names else ""
-    if (held, kind) == ("real", "rendered"):
-        raise ValueError(
-            f"{folder} holds the real set, and a rendered stand-in does not replace it: choose another root"
-        )
+        kinds.add(Manifest.read(folder).kind)
+    if kind == "rendered" and "real" in kinds:
+        raise ValueError(f"{folder} holds the real set, and a rendered stand-in does not replace it: name another root")
 
 
 @contextmanager
