@@ -6,7 +6,7 @@ import lmdb
 import pytest
 
 from data_prep.catalog import NAMELESS, READERS
-from ocr.data.sets import NAMED_SETS, SceneSet, WordSet, is_validation, open_set
+from ocr.data.sets import NAMED_SETS, MissingSet, SceneSet, WordSet, is_validation, open_set
 
 
 def test_a_set_is_opened_by_its_place(tmp_path, write_words):
@@ -129,3 +129,21 @@ def test_crops_of_a_picture_stay_on_its_side():
     for i in range(200):
         picture = f"synthtext/8/ballet_{i}.jpg"
         assert {is_validation(f"{picture}#{n}", 0.5) for n in range(5)} == {is_validation(picture, 0.5)}
+
+
+def test_what_is_known_of_a_sample_without_its_picture(tmp_path, write_words):
+    folder = write_words(tmp_path, 2)
+    with lmdb.open(str(folder), lock=False, map_size=1 << 26) as environment, environment.begin(write=True) as writing:
+        writing.put(b"image-000000002", b"broken")
+    word = WordSet(folder).without_picture(1)
+    assert (word.text, word.key, word.image.shape) == ("word1", "toy/1.png", (0, 0, 3))
+
+
+def test_only_a_set_that_is_not_there_is_a_missing_one(tmp_path, write_words):
+    folder = write_words(tmp_path, 2)
+    (folder / "manifest.json").write_text("{")
+    with pytest.raises(MissingSet):
+        open_set(tmp_path, "recognition", "toy", "val")
+    with pytest.raises(ValueError, match="cannot be read") as caught:
+        open_set(tmp_path, "recognition", "toy", "train")
+    assert not isinstance(caught.value, MissingSet)
