@@ -11,6 +11,7 @@ import hydra
 from omegaconf import DictConfig
 
 from ocr.config import CONF, explain
+from ocr.terminal import run_quietly
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
@@ -23,26 +24,29 @@ def run(config: DictConfig) -> float:
 
 def main() -> int:
     """Exit status: 0 done, 1 failed, 2 the command line is wrong, 130 interrupted (and saved)."""
-    from ocr.sweep import summary
+    from ocr import sweep
 
     try:
         run()
     except KeyboardInterrupt as interrupt:
-        print(interrupt or "interrupted", file=sys.stderr)
+        print(interrupt if interrupt.args else "interrupted", file=sys.stderr)
         return 130
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     except Exception as error:
+        if sweep.failures():
+            print(f"error: {sweep.failures()}", file=sys.stderr)
+            return 1
+        if isinstance(error, ValueError):
+            print(f"error: {error}", file=sys.stderr)
+            return 1
         line = explain(error, [a for a in sys.argv[1:] if "=" in a])
         if line is None:
             raise
         print(f"error: {line}", file=sys.stderr)
         return 2
     finally:
-        summary()
+        sweep.summary()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_quietly(main))

@@ -8,6 +8,7 @@ import hashlib
 import importlib
 import inspect
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,18 +24,30 @@ from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException, MissingConfigException
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
 from hydra.plugins.search_path_plugin import SearchPathPlugin
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+Config = DictConfig
+"""A composed config."""
 _BESIDE = Path(__file__).resolve().parent
 CONF = next(p for p in (_BESIDE.parent / "conf", _BESIDE / "conf") if p.is_dir())
 """The configuration folder: the checkout's own, or the copy inside an installed wheel."""
 
 UNION_GROUP = "data"
-ALLOWED_TARGETS = ("ocr.", "torch.optim.")
-"""Only classes below these packages can be named by a config or a checkpoint: ``_target_`` from a stranger is code execution."""
-NOT_IDENTITY = ("runs", "logger", "progress")
-"""Top-level keys that change where and how a run reports, not what it computes."""
+ALLOWED_TARGETS = (
+    "ocr.charset.",
+    "ocr.detection.",
+    "ocr.metrics.",
+    "ocr.recognition.",
+    "ocr.run.optim.",
+    "torch.optim.",
+)
+"""Only what is defined below these can be named by a config or a checkpoint: ``_target_`` from a stranger is code execution."""
+NOT_IDENTITY = ("runs", "name", "study", "logger", "progress", "pictures", "loader.workers", "length.save_every")
+"""Keys that change where, how and how safely a run reports, not what it computes."""
+SHOWN_IN_NAME = ("model", "data", "trans", "feat", "seq", "pred", "seed")
+"""Overrides that the name of a run directory spells out."""
 
 
 # --- data=a+b -----------------------------------------------------------------------------------------------------------
@@ -88,8 +101,6 @@ class UnionSource(ConfigSource):
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         """Unions are endless, so only shell completion gets some: what is typed so far plus one more part."""
-        import os
-
         if results_filter == ObjectType.GROUP or config_path != UNION_GROUP:
             return []
         key, _, value = os.environ.get("COMP_LINE", "").split(" ")[-1].partition("=")
@@ -131,6 +142,7 @@ def compose_config(overrides: list[str], config_name: str = "config") -> DictCon
     Raises:
         ValueError: one line that names the place, what was found and the nearest valid names.
     """
+    running = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
@@ -140,6 +152,20 @@ def compose_config(overrides: list[str], config_name: str = "config") -> DictCon
         if line is None:
             raise
         raise ValueError(line) from error
+    finally:
+        GlobalHydra.instance().hydra = running
+
+
+def set_names(union: str, model: str) -> list[str]:
+    """The sets of a union: a name in ``conf/data`` stands for the sets of its sources, any other (or a path) for itself."""
+    names = []
+    for part in union.split("+"):
+        if part in names_in(UNION_GROUP):
+            sources = compose_config([f"model={model}", f"data={part}"]).data.sources
+            names += [str(source.set) for source in sources.values()]
+        else:
+            names.append(part)
+    return names
 
 
 def plain(node: Any) -> Any:
@@ -147,20 +173,69 @@ def plain(node: Any) -> Any:
     return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
 
 
+def flat(node: Any, prefix: str = "") -> dict[str, Any]:
+    """Dotted key -> value of plain nested dicts; an empty dict is a value."""
+    if isinstance(node, Mapping) and (node or not prefix):
+        return {k: v for key, child in node.items() for k, v in flat(child, f"{prefix}{key}.").items()}
+    return {prefix[:-1]: node}
+
+
+def identity(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a resolved config decides what is computed, by dotted key."""
+    return {k: v for k, v in flat(config).items() if not any(f"{k}.".startswith(f"{n}.") for n in NOT_IDENTITY)}
+
+
 def identity_hash(config: Mapping[str, Any]) -> str:
-    """Twelve hex digits over everything in a resolved config that decides what is computed."""
-    kept = {k: v for k, v in config.items() if k not in NOT_IDENTITY}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    """Twelve hex digits over :func:`identity`."""
+    return hashlib.sha256(json.dumps(identity(config), sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
-def changed_values(overrides: list[str]) -> list[str]:
-    """The overrides that are no choice of a group: what makes this run differ from its preset."""
-    return [o for o in overrides if not (CONF / o.lstrip("+~").split("=")[0].split("@")[0]).is_dir()]
+# --- the Hydra application that is running, if any ------------------------------------------------------------------------
 
 
-def overrides_of_this_run() -> list[str]:
-    """The task overrides that Hydra was started with (this job's own, in a sweep); empty outside a Hydra application."""
-    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
+def in_sweep() -> bool:
+    """Whether this is a job of ``train.py -m``."""
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def unnamed_choices() -> list[str]:
+    """The command line's overrides that matter to what is computed and that a run's name does not spell out."""
+    task = list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
+    keys = [(o, o.lstrip("+~").split("=")[0]) for o in task]
+    return [
+        o
+        for o, key in keys
+        if key not in SHOWN_IN_NAME and not f"{key}.".startswith(tuple(f"{n}." for n in NOT_IDENTITY))
+    ]
+
+
+def differences_from_preset(config: DictConfig) -> tuple[str, list[str]]:
+    """The preset this run was started from, and one line for each value that differs from it; empty outside a Hydra application."""
+    preset = HydraConfig.get().runtime.choices.get("model") if HydraConfig.initialized() else None
+    if preset is None:
+        return "", []
+    old, new = flat(plain(compose_config([f"model={preset}"]))), flat(plain(config))
+    lines = []
+    for key in [*new, *(k for k in old if k not in new)]:
+        if key not in new:
+            lines.append(f"{key}: gone, was {json.dumps(old[key])}")
+        elif key not in old:
+            lines.append(f"{key}: {json.dumps(new[key])}")
+        elif old[key] != new[key]:
+            lines.append(f"{key}: {json.dumps(new[key])}, was {json.dumps(old[key])}")
+    return f"model={preset}", lines
+
+
+def as_yaml(config: DictConfig, resolve: bool) -> str:
+    """The config as YAML, without its empty top-level keys."""
+    kept = OmegaConf.masked_copy(config, [str(k) for k in config if config[k] is not None])
+    return OmegaConf.to_yaml(kept if not resolve else OmegaConf.create(plain(config)))
+
+
+def from_yaml(path: Path) -> dict[str, Any]:
+    """What :func:`as_yaml` wrote with everything resolved."""
+    loaded: dict[str, Any] = plain(OmegaConf.load(path))
+    return loaded
 
 
 # --- building -----------------------------------------------------------------------------------------------------------
@@ -204,26 +279,25 @@ def _build_nested(value: Any, where: str) -> Any:
 def target(name: str, where: str) -> Any:
     """The class or function that ``_target_: name`` stands for; raises ValueError when it is not allowed or not there."""
     if not name.startswith(ALLOWED_TARGETS):
-        raise ValueError(
-            f"{where}._target_: {name!r} is not allowed; classes come from {' or '.join(ALLOWED_TARGETS)}*"
-        )
+        raise ValueError(f"{where}._target_: {name!r} is not allowed; classes come from {', '.join(ALLOWED_TARGETS)}")
     module_name, _, attribute = name.rpartition(".")
-    found: Any = None
+    package, _, owner = module_name.rpartition(".")
     # a class (ocr.x.Class) or a constructor on a class (ocr.x.Class.method)
-    for module_path, path in (
-        (module_name, [attribute]),
-        (module_name.rpartition(".")[0], [module_name.rpartition(".")[2], attribute]),
-    ):
+    for module_path, path in ((module_name, [attribute]), (package, [owner, attribute])):
         try:
-            found = importlib.import_module(module_path)
+            found: Any = importlib.import_module(module_path)
         except ModuleNotFoundError as error:
             if error.name is None or not name.startswith(error.name):
                 raise
             continue
-        missing = next((p for p in path if not hasattr(found, p) or (found := getattr(found, p)) is None), None)
-        if missing is None:
-            return found
-        raise ValueError(f"{where}._target_: {name!r} does not exist{nearest(missing, dir(found))}")
+        for step in path:
+            if not hasattr(found, step):
+                raise ValueError(f"{where}._target_: {name!r} does not exist{nearest(step, dir(found))}")
+            found = getattr(found, step)
+        # an allowed module also holds what it imports, down to os.system
+        if not callable(found) or not f"{getattr(found, '__module__', '')}.".startswith(ALLOWED_TARGETS):
+            raise ValueError(f"{where}._target_: {name!r} is not allowed: it is no class of that module")
+        return found
     raise ValueError(f"{where}._target_: {name!r} does not exist: no module {module_name!r}")
 
 

@@ -3,39 +3,83 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+import platform
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-_folders: list[Path] = []
+_runs: dict[Path, str | None] = {}
+COLUMNS = ("run", "state", "data", "score", "at step", "parameters", "samples/s", "peak MB", "seconds")
 
 
-def note(folder: Path) -> None:
-    """Remember a run of this process for the table."""
-    if folder not in _folders:
-        _folders.append(folder)
+def note(folder: Path, error: str | None = None) -> None:
+    """Remember a run of this process for the table, or why it failed."""
+    _runs[folder] = error
+
+
+def failures() -> str | None:
+    """``2 of 24 runs failed``; None when this process made one run only, or none failed."""
+    failed = sum(error is not None for error in _runs.values())
+    return f"{failed} of {len(_runs)} runs failed" if failed and len(_runs) >= 2 else None
 
 
 def summary() -> None:
     """Print one row per run, best first, when this process made several; failed ones show their error."""
-    if len(_folders) >= 2:
-        show(_folders)
+    if len(_runs) >= 2:
+        show(list(_runs), _runs)
 
 
-def show(folders: Sequence[Path]) -> None:
-    """Print one row per run directory, best score first."""
+def show(folders: Sequence[Path], errors: Mapping[Path, str | None] | None = None) -> None:
+    """Print one row per run directory, best score first; ``errors`` tells of runs that may have left no record."""
     from rich.table import Table
+    from rich.text import Text
 
     from ocr.terminal import console
 
-    rows = [json.loads(p.read_text(encoding="utf-8")) for f in folders if (p := f / "run.json").is_file()]
+    rows = [_row(folder, (errors or {}).get(folder)) for folder in folders]
     table = Table(title=f"{len(rows)} runs", title_justify="left")
-    for column in ("run", "state", "data", "score", "at step", "parameters", "samples/s", "peak MB", "seconds"):
+    for column in COLUMNS:
         table.add_column(column, overflow="fold")
-    for row in sorted(rows, key=lambda r: -(r["score"] if r["score"] is not None else -1)):
-        kinds = "+".join(sorted({d["kind"] for d in row["data"].values()}))
-        score = f"{row['select']} {row['score']:.4f}" if row["score"] is not None else "-"
-        state = row["status"] if not row["error"] else f"{row['status']}: {row['error'][:60]}"
-        speed = f"{row['samples_per_second']:.1f}" if row["samples_per_second"] else "-"
-        cells = [row["name"], state, kinds, score, str(row["best_step"]), f"{row['parameters']:,}", speed]
-        table.add_row(*cells, f"{row['peak_memory_mb'] or 0:.0f}", f"{row['seconds']:.0f}")
+    for _, cells in sorted(rows, key=lambda row: -row[0]):
+        table.add_row(*map(Text, cells))
     console().print(table)
+
+
+def _row(folder: Path, error: str | None) -> tuple[float, list[str]]:
+    """The score to sort by, and the cells."""
+    path = folder / "run.json"
+    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    error = error or record.get("error")
+    state = "failed" if error and not record else _state(record)
+    if error:
+        state += f": {error.splitlines()[0][:80]}"
+    if not record:
+        return -1.0, [folder.name, state]
+    scored = record["score"] is not None
+    cells = [
+        folder.name,
+        state,
+        "+".join(sorted({part["kind"] for part in record["data"].values()})),
+        f"{record['select']} {record['score']:.4f}" if scored else "-",
+        str(record["best_step"]) if scored else "-",
+        f"{record['parameters']:,}",
+        f"{record['samples_per_second']:.1f}" if record["samples_per_second"] else "-",
+        f"{record['peak_memory_mb']:.0f}" if record["peak_memory_mb"] else "-",
+        f"{record['seconds']:.0f}",
+    ]
+    return (record["score"] if scored else -1.0), cells
+
+
+def _state(record: Mapping[str, Any]) -> str:
+    """The recorded status; ``killed`` where a run of this machine says that it is running and its process is gone."""
+    attempt = record["attempts"][-1] if record["attempts"] else {}
+    if record["status"] != "running" or attempt.get("host") != platform.node():
+        return str(record["status"])
+    try:
+        os.kill(attempt["pid"], 0)
+    except ProcessLookupError:
+        return "killed"
+    except PermissionError:
+        pass
+    return "running"

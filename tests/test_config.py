@@ -91,7 +91,7 @@ def test_every_experiment_composes(experiment: str) -> None:
 
 
 def test_every_cell_of_the_grid_builds_by_name() -> None:
-    from ocr.run.train import model_name
+    from ocr.run.folder import model_name
 
     names = set()
     for trans, feat, seq, pred in itertools.product(
@@ -153,6 +153,8 @@ def test_the_command_prints_that_line_and_nothing_else() -> None:
     ("node", "expected"),
     [
         ({"_target_": "subprocess.run", "args": "ls"}, r"not allowed"),
+        ({"_target_": "ocr.reader.os.system", "command": "true"}, r"not allowed"),
+        ({"_target_": "ocr.detection.craft.torch.load", "f": "x"}, r"not allowed"),
         ({"_target_": "ocr.detection.craft.CRAFTT"}, r"does not exist; nearest: CRAFT"),
         ({"_target_": "ocr.detection.kraft.CRAFT"}, r"does not exist; nearest: craft"),
         ({"_target_": "ocr.detection.craft.CRAFT", "widht": 1.0}, r"CRAFT takes no argument 'widht'; nearest: width"),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 import pytorch_lightning as pl
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from ocr.data.mixing import Draw, MixedBatchSampler, Mixture, shares
-from ocr.data.sets import SceneSet, WordSet, is_validation, open_set
+from ocr.data.sets import MissingSet, SceneSet, WordSet, is_validation, open_set
 from ocr.data.statistics import audit
 from ocr.data.store import UndecodableImage
 from ocr.seeding import generator
@@ -80,11 +82,12 @@ class TrainingSamples(Dataset[Any]):
 
 
 class ValidationSamples(Dataset[Any]):
-    """Whole samples without any chance; an undecodable one is given as its key."""
+    """Whole samples without any chance; the keys of undecodable ones are collected in ``undecodable``."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self.parts = parts
         self.places = [(p, int(i)) for p, part in enumerate(parts) for i in part.validation]
+        self.undecodable: dict[str, None] = {}
 
     def __len__(self) -> int:
         return len(self.places)
@@ -94,12 +97,26 @@ class ValidationSamples(Dataset[Any]):
         part, index = self.places[place]
         try:
             return self.parts[part].validation_set[index]
-        except UndecodableImage:
+        except UndecodableImage as error:
+            self.undecodable[error.key] = None
             return None
+
+
+def _own_validation(root: str, task: str, name: str) -> SceneSet | WordSet | None:
+    try:
+        return open_set(root, task, name, "val")
+    except MissingSet:
+        return None
 
 
 def _whole(samples: list[Scene | Word | None]) -> list[Scene | Word]:
     return [s for s in samples if s is not None]
+
+
+def _start_worker(_: int) -> None:
+    """Leave Ctrl-C to the main process, which finishes its step with what the workers give it; one thread each."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(0)
 
 
 class DataModule(pl.LightningDataModule):
@@ -146,6 +163,7 @@ class DataModule(pl.LightningDataModule):
         self.parts = [self._open(root, task, name, node) for name, node in sources.items()]
         if overfit:
             self._keep_only(overfit)
+        self.validation = ValidationSamples(self.parts)
 
     def _open(self, root: str, task: str, name: str, node: dict[str, Any]) -> Part:
         split = str(node["split"])
@@ -154,27 +172,24 @@ class DataModule(pl.LightningDataModule):
                 f"data.sources.{name}.split=test: test sets neither train nor choose a model; use train or val"
             )
         whole = open_set(root, task, str(node["set"]), split)
-        try:
-            held_out: SceneSet | WordSet | None = (
-                open_set(root, task, str(node["set"]), "val") if split != "val" else None
-            )
-        except ValueError:
-            held_out = None
-        chosen = (
-            np.array([is_validation(k, self.share) for k in whole.keys()])
-            if held_out is None
-            else np.zeros(len(whole), bool)
-        )
-        if held_out is None and len(whole) > 1:
-            # a set too small for its share to catch anything still validates on one sample, and trains on the others
-            chosen[0] |= not chosen.any()
-            chosen[-1] &= not chosen.all()
-        train = np.flatnonzero(~chosen) if len(whole) > 1 else np.zeros(1, np.int64)
-        validation = np.flatnonzero(chosen) if held_out is None else np.arange(len(held_out))
+        validation_set = whole if split == "val" else _own_validation(root, task, str(node["set"]))
+        if validation_set is None or validation_set is whole:
+            validation_set, held_out = whole, self._held_out(whole)
+            train = np.flatnonzero(~held_out) if len(whole) > 1 else np.zeros(1, np.int64)
+            validation = np.flatnonzero(held_out)
+        else:
+            train, validation = np.arange(len(whole)), np.arange(len(validation_set))
         if len(validation) > self.most:
             validation = validation[np.linspace(0, len(validation) - 1, self.most).astype(int)]
         train, rejected = self._learnable(name, whole, train)
-        return Part(name, whole, node.get("weight"), train, held_out or whole, validation, rejected)
+        return Part(name, whole, node.get("weight"), train, validation_set, validation, rejected)
+
+    def _held_out(self, whole: SceneSet | WordSet) -> NDArray[np.bool_]:
+        chosen = np.array([is_validation(key, self.share) for key in whole.keys()])  # noqa: SIM118  a set is no mapping
+        # a set too small for its share to catch anything still validates on one sample, and trains on the others
+        chosen[0] |= not chosen.any()
+        chosen[-1] &= len(whole) == 1 or not chosen.all()
+        return chosen
 
     def _learnable(
         self, name: str, whole: SceneSet | WordSet, rows: NDArray[np.int64]
@@ -229,11 +244,18 @@ class DataModule(pl.LightningDataModule):
             num_workers=self.workers,
             collate_fn=samples.collate,
             persistent_workers=self.workers > 0,
+            worker_init_fn=_start_worker,
         )
 
     def val_dataloader(self) -> DataLoader[Any]:
-        """Lists of whole scenes or words, in order."""
+        """Lists of whole scenes or words, in order; each of several processes gets its share, at least one sample."""
         size = 64 if all(isinstance(p.set, WordSet) for p in self.parts) else 4
+        count, trainer = len(self.validation), self.trainer
+        rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         return DataLoader(
-            ValidationSamples(self.parts), batch_size=size, shuffle=False, num_workers=0, collate_fn=_whole
+            self.validation,
+            batch_size=size,
+            sampler=range(rank % count, count, world),
+            num_workers=0,
+            collate_fn=_whole,
         )

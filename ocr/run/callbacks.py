@@ -1,37 +1,25 @@
-"""Five small callbacks: reproducible steps, skipped samples, rows, progress, checkpoints.  They run in this order."""
+"""Reproducible steps, skipped samples, rows: what happens around every step of a run."""
 
 from __future__ import annotations
 
-import math
-import os
-import signal
-import sys
-import threading
 import time
-from pathlib import Path
-from types import FrameType
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from ocr.run import checkpoint
+from ocr.data.datamodule import Part
 from ocr.run.logging import Journal
 from ocr.run.record import peak_memory_mb
+from ocr.run.saving import Checkpoints
 from ocr.seeding import derived_seed
 
 FEW_SKIPPED = 10
 SKIPPED_SHARE = 0.01
-
-
-class Interrupted(Exception):
-    """Training was asked to stop and has saved; ``step`` is where it will go on."""
-
-    def __init__(self, step: int, path: Path) -> None:
-        super().__init__(f"interrupted: step {step} is saved in {path}; repeat the command to go on")
-        self.step = step
+WARM_UP = 5
+"""Steps at the start of an attempt that its mean speed leaves out."""
 
 
 class ReproducibleSteps(pl.Callback):
@@ -43,96 +31,147 @@ class ReproducibleSteps(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Seed by (seed, step)."""
-        torch.manual_seed(derived_seed(self.seed, "step", trainer.global_step))
+        """Seed by (seed, process, step)."""
+        torch.manual_seed(derived_seed(self.seed, "step", trainer.global_rank, trainer.global_step))
 
 
 class SkippedSamples(pl.Callback):
-    """Counts and names samples whose picture cannot be decoded; more than 10 and more than 1 % of those drawn stop the run."""
+    """Counts and names samples whose picture cannot be decoded; more than 10 and more than 1 % stop the run.
+
+    In training another sample stands in (``batch.skipped`` names the broken one); validation goes on without it.
+    """
 
     def __init__(self, batch_size: int, console: Console) -> None:
         self.batch_size = batch_size
         self.console = console
-        self.keys: set[str] = set()
+        self.keys: dict[str, None] = {}
+        self._validation: set[str] = set()
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Look at what the loader had to skip for this batch."""
         new = [key for key in batch.skipped if key not in self.keys]
-        if not new:
-            return
-        self.keys.update(new)
-        self.console.print(f"skipped {len(self.keys)} undecodable so far: {', '.join(new[:5])}", style="yellow")
-        drawn = (trainer.global_step + 1) * self.batch_size
-        if len(self.keys) > FEW_SKIPPED and len(self.keys) > SKIPPED_SHARE * drawn:
+        if new:
+            self.keys.update(dict.fromkeys(new))
+            parts: list[Part] = trainer.datamodule.parts  # type: ignore[attr-defined]
+            drawn = min(sum(len(part.train) for part in parts), (trainer.global_step + 1) * self.batch_size)
+            self._report(new, len(self.keys), drawn, "training samples")
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Look at what validation had to go without."""
+        samples = trainer.datamodule.validation  # type: ignore[attr-defined]
+        new = [key for key in samples.undecodable if key not in self._validation]
+        if new:
+            self._validation.update(new)
+            self._report(new, len(self._validation), len(samples), "validation samples")
+
+    def _report(self, new: list[str], broken: int, of: int, what: str) -> None:
+        named = ", ".join(new[:5]) + (f" and {len(new) - 5} more" if len(new) > 5 else "")
+        self.console.print(
+            f"skipped {broken} of {of:,} {what}, their pictures cannot be decoded: {named}", style="yellow"
+        )
+        if broken == of or (broken > FEW_SKIPPED and broken > SKIPPED_SHARE * of):
             raise ValueError(
-                f"{len(self.keys)} of {drawn} drawn samples cannot be decoded (the last: {new[-1]}): "
-                "check the sets with `python -m data_prep verify DIR`"
+                f"{broken} of {of:,} {what} have pictures that cannot be decoded (the last: {new[-1]}): "
+                "`python -m data_prep verify DIR` lists them; prepare the set again"
             )
 
+    def found(self) -> dict[str, Any]:
+        """For the record: how many, and the first of them."""
+        keys = [*self.keys, *sorted(self._validation)]
+        return {"count": len(keys), "first": keys[:FEW_SKIPPED]} if keys else {}
+
     def state_dict(self) -> dict[str, Any]:
-        """The keys seen so far."""
-        return {"keys": sorted(self.keys)}
+        """The keys seen in training so far."""
+        return {"keys": list(self.keys)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on counting."""
-        self.keys = set(state_dict["keys"])
+        self.keys = dict.fromkeys(state_dict["keys"])
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Steps done, and the seconds spent on training and on waiting for data."""
+
+    steps: int = 0
+    trained: float = 0.0
+    waited: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Both together."""
+        return self.trained + self.waited
+
+    def since(self, earlier: Pace) -> Pace:
+        """What came after an earlier one."""
+        return Pace(self.steps - earlier.steps, self.trained - earlier.trained, self.waited - earlier.waited)
 
 
 class Rows(pl.Callback):
-    """Writes what the module logs to the journal, and speed, waiting and memory beside it."""
+    """Writes what the module logs to the journal, and speed, waiting and memory beside it.
 
-    def __init__(self, journal: Journal, batch_size: int, every: int) -> None:
+    Args:
+        journal: of the run.
+        batch_size: samples per step, of all processes together.
+        every: steps between rows.
+        checkpoints: says how long saving took, which is neither training nor waiting.
+    """
+
+    def __init__(self, journal: Journal, batch_size: int, every: int, checkpoints: Checkpoints) -> None:
         self.journal = journal
         self.batch_size = batch_size
         self.every = every
-        self.samples_per_second = 0.0
-        self._steps = 0
-        self._since = self._ended = 0.0
-        self._waited = 0.0
-        self._trained = 0.0
+        self.checkpoints = checkpoints
+        self._total = self._warm = self._last_row = Pace()
+        self._mark = self._saving = self._validation_began = 0.0
+
+    @property
+    def pace(self) -> tuple[int, float]:
+        """Samples and seconds of this attempt, without its first steps where there are others, and without validation."""
+        mean = self._total.since(self._warm) if self._total.steps > self._warm.steps else self._total
+        return mean.steps * self.batch_size, round(mean.seconds, 3)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
-        self._since = self._ended = time.perf_counter()
+        self._mark = time.perf_counter()
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """What passed since the last step was waiting for data."""
-        now = time.perf_counter()
-        self._waited += now - self._ended
-        self._ended = now
+        """What passed since the last step, saving aside, was waiting for data."""
+        saved, self._saving = self.checkpoints.seconds - self._saving, self.checkpoints.seconds
+        self._total = replace(self._total, waited=self._total.waited + self._lap() - saved)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """A row every ``every`` steps."""
-        now = time.perf_counter()
-        self._trained += now - self._ended
-        self._ended = now
-        self._steps += 1
+        steps, trained = self._total.steps + 1, self._total.trained + self._lap()
+        self._total = replace(self._total, steps=steps, trained=trained)
+        if steps == WARM_UP:
+            self._warm = self._total
         if trainer.global_step % self.every == 0:
             self._write(trainer)
 
+    def _lap(self) -> float:
+        earlier, self._mark = self._mark, time.perf_counter()
+        return self._mark - earlier
+
     def _write(self, trainer: pl.Trainer) -> None:
-        step = trainer.global_step
         values = {k: float(v) for k, v in trainer.callback_metrics.items() if not k.startswith("val/")}
         values["lr"] = float(trainer.optimizers[0].param_groups[0]["lr"])
-        self.journal.metrics(step, **values)
-        busy = self._trained + self._waited
-        speed = self._steps * self.batch_size * trainer.world_size / busy
-        self.samples_per_second = speed
+        self.journal.metrics(trainer.global_step, **values)
+        lately, self._last_row = self._total.since(self._last_row), self._total
         gpu = torch.cuda.max_memory_allocated() / 1e6 if torch.cuda.is_available() else 0.0
         self.journal.timing(
-            step,
-            samples_per_second=round(speed, 2),
-            data_wait=round(self._waited / busy, 4),
+            trainer.global_step,
+            samples_per_second=round(lately.steps * self.batch_size / lately.seconds, 2),
+            data_wait=round(lately.waited / lately.seconds, 4),
             peak_memory_mb=round(peak_memory_mb(), 1),
             **({"peak_gpu_memory_mb": round(gpu, 1)} if gpu else {}),
         )
-        self._steps, self._trained, self._waited = 0, 0.0, 0.0
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Validation is not training time."""
@@ -140,176 +179,8 @@ class Rows(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """A row of validation scores."""
-        now = time.perf_counter()
-        self._ended += now - self._validation_began
+        seconds = time.perf_counter() - self._validation_began
+        self._mark += seconds
         values = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val/")}
         self.journal.metrics(trainer.global_step, **values)
-        self.journal.timing(trainer.global_step, validation_seconds=round(now - self._validation_began, 2))
-
-
-class ProgressLine(pl.Callback):
-    """A progress bar with speed and remaining time; on a pipe or in a log file a line every few seconds instead."""
-
-    def __init__(
-        self, name: str, max_steps: int, batch_size: int, console: Console, shown: bool, seconds: float = 10.0
-    ) -> None:
-        self.name = name
-        self.max_steps = max_steps
-        self.batch_size = batch_size
-        self.console = console
-        self.shown = shown
-        self.seconds = seconds
-        self.bar: Progress | None = None
-        self._began = self._last = 0.0
-        self._first = self._last_step = 0
-        self._score = ""
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Open the bar at the present step."""
-        self._began = self._last = time.perf_counter()
-        self._first = self._last_step = trainer.global_step
-        if self.shown and self.console.is_terminal:
-            self.bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[note]}"),
-                TimeElapsedColumn(),
-                TimeRemainingColumn(),
-                console=self.console,
-            )
-            self.bar.start()
-            self._task = self.bar.add_task(self.name, total=self.max_steps, completed=trainer.global_step, note="")
-
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Move the bar, or print a line when it is time."""
-        now, step = time.perf_counter(), trainer.global_step
-        if not self.shown or (now - self._last < (0.5 if self.bar else self.seconds) and step < self.max_steps):
-            return
-        speed = (step - self._last_step) * self.batch_size / max(now - self._last, 1e-9)
-        loss = trainer.callback_metrics.get("train/loss")
-        note = f"{speed:.1f} samples/s" + (f"  loss {float(loss):.4f}" if loss is not None else "") + self._score
-        if self.bar:
-            self.bar.update(self._task, completed=step, note=note)
-        else:
-            left = (self.max_steps - step) * (now - self._began) / max(step - self._first, 1)
-            clock = f"{int(left) // 60}:{int(left) % 60:02d}"
-            self.console.print(f"{self.name}  step {step}/{self.max_steps}  {note}  {clock} left", highlight=False)
-        self._last, self._last_step = now, step
-
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Show the validation scores."""
-        values = {k.removeprefix("val/"): float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val/")}
-        text = "  ".join(f"{k} {v:.4g}" for k, v in values.items())
-        if self.shown:
-            self.console.print(f"{self.name}  step {trainer.global_step}  validation: {text}", highlight=False)
-        self._last, self._last_step = time.perf_counter(), trainer.global_step
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Close the bar."""
-        self._close()
-
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Close the bar before the message is printed."""
-        self._close()
-
-    def _close(self) -> None:
-        if self.bar:
-            self.bar.stop()
-            self.bar = None
-
-
-class Checkpoints(pl.Callback):
-    """Keeps ``last.ckpt`` (exact resume) and ``best.ckpt`` (highest validation score); saves and stops on Ctrl-C and SIGTERM.
-
-    ``origin`` goes into every checkpoint: the run's model, settings and data.
-
-    A step at which validation is due is saved only behind it: a run killed during validation goes on from the save before and
-    repeats the validation, so nothing differs from an undisturbed run.
-    """
-
-    def __init__(self, folder: Path, select: str, save_every: int, val_every: int, origin: dict[str, Any]) -> None:
-        self.folder = folder
-        self.origin = origin
-        self.monitor = f"val/{select}"
-        self.save_every = save_every
-        self.val_every = val_every
-        self.best_score = -math.inf
-        self.best_step = -1
-        self._stop: int | None = None
-        self._handlers: dict[int, Any] = {}
-
-    @property
-    def last(self) -> Path:
-        """The checkpoint that a repeated command resumes."""
-        return self.folder / checkpoint.LAST
-
-    @property
-    def best(self) -> Path:
-        """The checkpoint with the highest validation score."""
-        return self.folder / checkpoint.BEST
-
-    def on_save_checkpoint(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
-        """Say in the checkpoint which run and which data it comes from."""
-        checkpoint["origin"] = self.origin
-
-    def state_dict(self) -> dict[str, Any]:
-        """Best score and its step."""
-        return {"best_score": self.best_score, "best_step": self.best_step}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore them."""
-        self.best_score, self.best_step = state_dict["best_score"], state_dict["best_step"]
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Mend a best.ckpt that a kill kept from being published; listen to signals."""
-        if self.best_step == trainer.global_step and self.last.exists() and trainer.is_global_zero:
-            checkpoint.link(self.last, self.best)
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._handlers[number] = signal.signal(number, self._ask_to_stop)
-
-    def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
-        if self._stop is not None:
-            os._exit(128 + number)
-        self._stop = number
-        print("\nstopping after this step (or this validation) and saving; again to stop at once", file=sys.stderr)
-
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Save on the timer, and when asked to stop."""
-        step = trainer.global_step
-        if step % self.val_every == 0:
-            return
-        if self._stop is not None or step % self.save_every == 0:
-            checkpoint.save(trainer, self.last)
-        self._leave_if_asked(step)
-
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save behind every validation, and publish a new best."""
-        if trainer.sanity_checking:
-            return
-        step, score = trainer.global_step, float(trainer.callback_metrics[self.monitor])
-        better = score > self.best_score
-        if better:
-            self.best_score, self.best_step = score, step
-        checkpoint.save(trainer, self.last)
-        if better and trainer.is_global_zero:
-            checkpoint.link(self.last, self.best)
-        if step < trainer.max_steps:
-            self._leave_if_asked(step)
-
-    def _leave_if_asked(self, step: int) -> None:
-        if self._stop is not None:
-            raise Interrupted(step, self.last)
-
-    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Give the signals back."""
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        self._handlers.clear()
+        self.journal.timing(trainer.global_step, validation_seconds=round(seconds, 2))

@@ -1,12 +1,12 @@
-"""Checkpoints: written whole or not at all, plain containers only, and enough in them to rebuild the model without ``conf/``."""
+"""Checkpoints as files: plain containers only, loaded without executing anything, and enough in them to rebuild the model."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 
 from ocr.config import build
@@ -15,36 +15,59 @@ from ocr.types import Detects, Reads
 FORMAT = 1
 LAST = "last.ckpt"
 BEST = "best.ckpt"
+DEPLOYED = {"detection": "ocr.detection.detector.Detector", "recognition": "ocr.recognition.recognizer.Recognizer"}
+PARTS = {"format": int, "task": str, "network": dict, "weights": str, "inference": dict}
+"""What the part ``ocr`` of a checkpoint holds."""
 
 
-def save(trainer: pl.Trainer, path: Path) -> None:
-    """Write the trainer's state under a temporary name, sync it, and move it to its place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write(content: dict[str, Any], path: Path) -> None:
+    """Write under a temporary name, sync it, and move it to its place: at any moment there is the old file or the new one.
+
+    Raises:
+        ValueError: the disk is full or cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        trainer.save_checkpoint(temporary, weights_only=False)
-        with temporary.open("rb") as stream:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as stream:
+            torch.save(content, stream)
+            stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         temporary.unlink(missing_ok=True)
+        reason = _disk_error(error)
+        if reason is None:
+            raise
         raise ValueError(
-            f"cannot write {path} ({error.strerror or error}): the checkpoint before it is untouched"
+            f"cannot write {path} ({reason.strerror or reason}); what was saved before is untouched: "
+            "make room and repeat the command"
         ) from error
-    except RuntimeError as error:
-        # torch's zip writer turns a full disk into a RuntimeError
-        temporary.unlink(missing_ok=True)
-        raise ValueError(
-            f"cannot write {path} ({str(error).splitlines()[0]}): the checkpoint before it is untouched"
-        ) from error
+
+
+def _disk_error(error: BaseException | None) -> OSError | None:
+    """The operating system's complaint behind an error of torch's zip writer, which hides it."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def link(source: Path, target: Path) -> None:
-    """Give a checkpoint a second name without a second copy."""
+    """Give a checkpoint a second name: without a second copy where the file system can do that."""
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
-    os.link(source, temporary)
+    try:
+        os.link(source, temporary)
+    except OSError:
+        shutil.copyfile(source, temporary)
     temporary.replace(target)
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove what killed processes left half-written."""
+    for name in (LAST, BEST):
+        for draft in folder.glob(f".{name}.*"):
+            draft.unlink(missing_ok=True)
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -60,13 +83,19 @@ def read(path: str | Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(
-            f"{path} is no checkpoint that can be loaded safely ({type(error).__name__}): give a .ckpt of this project"
+            f"{path} is no checkpoint that can be loaded safely, or only a part of one ({type(error).__name__}): "
+            "give a .ckpt of this project"
         ) from error
     if not isinstance(content, dict) or not isinstance(content.get("ocr"), dict):
         raise ValueError(f"{path} is a torch file but no checkpoint of this project (it has no 'ocr' part)")
-    found = content["ocr"].get("format")
-    if found != FORMAT:
-        raise ValueError(f"{path} has checkpoint format {found}, this version reads {FORMAT}")
+    ours = content["ocr"]
+    if ours.get("format") != FORMAT:
+        raise ValueError(f"{path} has checkpoint format {ours.get('format')}, this version reads {FORMAT}")
+    wrong = [name for name, kind in PARTS.items() if not isinstance(ours.get(name), kind)]
+    if wrong or ours["task"] not in DEPLOYED or not isinstance(content.get("state_dict"), dict):
+        raise ValueError(
+            f"{path} is a damaged checkpoint ({', '.join(wrong) or 'task or state_dict'}): give another .ckpt"
+        )
     return content
 
 
@@ -86,17 +115,20 @@ def deployable(path: str | Path, task: str | None = None, device: str = "cpu", *
         inference: overrides of what the checkpoint stores for inference, for example ``long_side``.
 
     Raises:
-        ValueError: see :func:`read`; also when the checkpoint is of the other task.
+        ValueError: see :func:`read`; also when the checkpoint is of the other task, or its weights do not fit its network.
     """
     content = read(path)
     ours = content["ocr"]
     if task is not None and ours["task"] != task:
         raise ValueError(f"{path} is a {ours['task']} checkpoint, a {task} one is needed here")
     network = build(ours["network"], where=f"{path}:network")
-    network.load_state_dict(weights(content))
+    try:
+        network.load_state_dict(weights(content))
+    except RuntimeError as error:
+        raise ValueError(f"{path} is a damaged checkpoint: {' '.join(str(error).split())[:200]}") from error
     network.eval().to(device)
-    name = "ocr.detection.detector.Detector" if ours["task"] == "detection" else "ocr.recognition.recognizer.Recognizer"
-    return build({"_target_": name, **ours["inference"]}, where=f"{path}:inference", network=network, **inference)
+    node = {"_target_": DEPLOYED[ours["task"]], **ours["inference"]}
+    return build(node, where=f"{path}:inference", network=network, **inference)
 
 
 def detector(path: str | Path, device: str = "cpu", **inference: Any) -> Detects:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 Status = Literal["running", "finished", "interrupted", "failed"]
+RECORD = "run.json"
 PACKAGES = (
     "ocr",
     "torch",
@@ -29,14 +30,23 @@ PACKAGES = (
 )
 
 
+def leads() -> bool:
+    """Whether this process is the one of its run that writes and prints (rank 0 of several)."""
+    return next((os.environ[k] for k in ("RANK", "LOCAL_RANK") if k in os.environ), "0") == "0"
+
+
 def write_atomically(path: Path, text: str) -> None:
-    """Replace a text file so that a kill at any moment leaves the old content or the new one."""
+    """Replace a text file so that a kill at any moment, or a full disk, leaves the old content or the new one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def versions() -> dict[str, str]:
@@ -70,7 +80,10 @@ def peak_memory_mb() -> float:
 class RunRecord:
     """Everything a report needs to know about a run besides its rows.
 
-    ``score`` is the validation score ``select`` of the best checkpoint, ``best_step`` the step it was reached at.
+    ``score`` is the validation score ``select`` of the best checkpoint, ``best_step`` the step it was reached at;
+    ``samples_per_second`` is the mean over all attempts, without their first steps and validation;
+    ``undecodable`` counts samples that were skipped because their picture cannot be decoded and names the first; ``init``
+    says where the first weights came from.
     """
 
     name: str
@@ -91,6 +104,8 @@ class RunRecord:
     peak_memory_mb: float | None = None
     seconds: float = 0.0
     data: dict[str, Any] = field(default_factory=dict)
+    init: dict[str, Any] | None = None
+    undecodable: dict[str, Any] = field(default_factory=dict)
     attempts: list[dict[str, Any]] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=versions)
     scores: list[dict[str, Any]] = field(default_factory=list)
@@ -99,7 +114,7 @@ class RunRecord:
     @classmethod
     def read(cls, folder: Path) -> RunRecord | None:
         """The record in a run directory; None when there is none."""
-        path = folder / "run.json"
+        path = folder / RECORD
         if not path.is_file():
             return None
         try:
@@ -111,18 +126,24 @@ class RunRecord:
 
     def write(self, folder: Path) -> None:
         """Save into a run directory."""
-        write_atomically(folder / "run.json", json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
+        if leads():
+            write_atomically(folder / RECORD, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
 
     def begin(self, folder: Path, step: int) -> None:
         """Note the start of an attempt."""
         self.status, self.error = "running", None
-        self.attempts.append({"started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "from_step": step, "pid": os.getpid()})
+        place = {"host": platform.node(), "pid": os.getpid()}
+        self.attempts.append({"started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "from_step": step, **place})
         self.write(folder)
 
-    def end(self, folder: Path, status: Status, step: int, seconds: float, error: str | None = None) -> None:
-        """Note how the present attempt ended."""
+    def end(
+        self, folder: Path, status: Status, step: int, seconds: float, pace: tuple[int, float], error: str | None = None
+    ) -> None:
+        """Note how the present attempt ended; ``pace`` is samples trained on and the seconds that took."""
         self.status, self.steps, self.error = status, step, error
         self.seconds += seconds
         self.peak_memory_mb = max(self.peak_memory_mb or 0.0, peak_memory_mb())
-        self.attempts[-1] |= {"status": status, "to_step": step, "seconds": round(seconds, 1)}
+        self.attempts[-1] |= {"status": status, "to_step": step, "seconds": round(seconds, 1), "pace": pace}
+        samples, busy = (sum(a["pace"][i] for a in self.attempts if "pace" in a) for i in (0, 1))
+        self.samples_per_second = round(samples / busy, 3) if busy else None
         self.write(folder)

@@ -2,76 +2,99 @@
 
 from __future__ import annotations
 
+import errno
 import gc
-import json
-import logging
-import os
 import time
-import warnings
+import traceback
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
-from rich.table import Table
 
 from ocr import sweep
-from ocr.config import build, changed_values, identity_hash, overrides_of_this_run, plain, target
+from ocr.config import Config, as_yaml, build, in_sweep, plain, set_names
 from ocr.data.datamodule import DataModule
-from ocr.run import checkpoint
-from ocr.run.callbacks import Checkpoints, Interrupted, ProgressLine, ReproducibleSteps, Rows, SkippedSamples
-from ocr.run.evaluate import evaluate_checkpoint, print_scores
+from ocr.data.sets import open_set
+from ocr.run import checkpoint, hardware
+from ocr.run.announce import show_config, show_data, show_end
+from ocr.run.callbacks import ReproducibleSteps, Rows, SkippedSamples
+from ocr.run.evaluate import check_protocol, evaluate_checkpoint, print_scores
+from ocr.run.folder import CONFIG, held, open_record, run_folder
 from ocr.run.logging import Journal
-from ocr.run.record import RunRecord, Status, forget_peak_memory, write_atomically
-from ocr.seeding import derived_seed
+from ocr.run.pictures import Pictures
+from ocr.run.progress import ProgressLine
+from ocr.run.record import RunRecord, Status, forget_peak_memory, leads, write_atomically
+from ocr.run.saving import Checkpoints, Interrupted, WholeFiles
+from ocr.terminal import OutputClosed
 from ocr.terminal import console as make_console
 
+LEARNT = 0.99
+"""The validation score that debug=overfit has to reach."""
+UNWRITABLE = (
+    errno.ENOSPC,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.ENOTDIR,
+    errno.EEXIST,
+)
 console = make_console()
 
 
-def train(config: DictConfig) -> float:
+def train(config: Config) -> float:
     """Train, validate and evaluate what a config describes; repeat a finished run and its score is returned at once.
 
     Raises:
-        ValueError: one line on what is wrong with the config or the data.
+        ValueError: one line on what is wrong with the config, the data or the disk.
         KeyboardInterrupt: asked to stop; everything is saved.
     """
-    check(config)
+    console.quiet = not leads()
+    if config.task is None:
+        raise ValueError("no model is chosen; for example model=craft or model=trba")
     settings = plain(config)
     folder = run_folder(settings)
     sweep.note(folder)
-    record = _open_record(folder, settings)
-    if record.status == "finished":
-        console.print(
-            f"{folder} is finished: {record.select} {record.score:.4f} (the same config; name=… makes another run)"
-        )
-        return record.score or 0.0
-    _show_config(config, folder)
-    write_atomically(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
     gc.collect()  # a trainer is full of cycles: the networks of a sweep's earlier runs would stay in memory
     forget_peak_memory()
     try:
-        return _run(settings, folder, record)
+        check(config)
+        record = open_record(folder, settings)
+        if record.status == "finished":
+            console.print(
+                f"{folder} is finished: {record.select} {record.score:.4f} (name=… makes another run)", highlight=False
+            )
+            return record.score or 0.0
+        with held(folder):
+            return _Run(config, settings, folder, record).go()
     except Interrupted as stop:
+        if not leads():
+            return 0.0  # Lightning kills all processes of a run when one of them fails
         raise KeyboardInterrupt(str(stop)) from stop
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        line = f"cannot write {error.filename or folder} ({error.strerror}): make room there or choose another runs=…"
+        sweep.note(folder, line)
+        raise ValueError(f"{line}; what was saved before is untouched") from error
     except Exception as error:
-        if record.status != "failed":
-            record.status, record.error = "failed", f"{type(error).__name__}: {error}"
-            record.write(folder)
+        sweep.note(folder, str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}")
+        if in_sweep():
+            console.print(f"{folder} failed: {error}", style="red", highlight=False, markup=False)
+            if not isinstance(error, ValueError):
+                traceback.print_exc()
         raise
 
 
-def check(config: DictConfig) -> None:
+def check(config: Config) -> None:
     """Refuse what composes but cannot be meant.
 
     Raises:
         ValueError: one line.
     """
-    if config.task is None:
-        raise ValueError("no model is chosen; for example model=craft or model=trba")
     if config.task == "detection":
         stages = [s for s in ("trans", "feat", "seq", "pred") if s in config]
         if stages:
@@ -79,245 +102,210 @@ def check(config: DictConfig) -> None:
                 f"{stages[0]}=…: a detector has no such stage; the four stages belong to recognisers such as model=trba"
             )
     length = config.length
+    counts = {f"length.{k}": length[k] for k in ("max_steps", "val_every", "save_every", "log_every")}
+    for key, value in (counts | {"loader.batch_size": config.loader.batch_size}).items():
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f"{key}={value}: give a whole number from 1 on")
     if length.max_steps % length.val_every:
         raise ValueError(
             f"length.max_steps={length.max_steps} is no multiple of length.val_every={length.val_every}: "
             "the last steps would never be validated"
         )
-    in_sweep = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
-    if in_sweep and config.trainer.strategy == "ddp":
-        raise ValueError(
-            "trainer=ddp inside a sweep: every rank would compose its own job; sweep with one device per job, or run ddp alone"
-        )
+    hardware.check_device(plain(config.trainer), in_sweep())
 
 
-def model_name(settings: dict[str, Any]) -> str:
-    """``CRAFT``, or the grid cell, for example ``TPS-ResNet-BiLSTM-Attn``."""
-    if settings["task"] == "detection":
-        return str(settings["model"]["_target_"]).rpartition(".")[2]
-    return "-".join(target(settings[stage]["_target_"], stage).title for stage in ("trans", "feat", "seq", "pred"))
-
-
-def run_folder(settings: dict[str, Any]) -> Path:
-    """``<runs>/[<study>/]<name>``; the name is made from the choices, and from a hash of the values when some were changed."""
-    name = settings["name"]
-    if name is None:
-        data = "+".join(settings["data"]["sources"]) if settings["data"] else "no-data"
-        name = f"{model_name(settings)}-{data}-s{settings['seed']}"
-        if changed_values(overrides_of_this_run()):
-            name += f"-{identity_hash(settings)[:8]}"
-    return Path(settings["runs"]) / (settings["study"] or "") / name
-
-
-def _open_record(folder: Path, settings: dict[str, Any]) -> RunRecord:
-    digest = identity_hash(settings)
-    record = RunRecord.read(folder)
-    if record is None:
-        folder.mkdir(parents=True, exist_ok=True)
-        record = RunRecord(
-            folder.name, settings["task"], model_name(settings), digest, settings["seed"], settings["select"]
-        )
-        write_atomically(folder / "identity.json", json.dumps(settings, indent=1, sort_keys=True, default=str))
-    elif record.config_hash != digest:
-        raise ValueError(
-            f"{folder} holds a run of another config ({_difference(folder, settings)}): give this one a name=…, or move that away"
-        )
-    return record
-
-
-def _difference(folder: Path, settings: dict[str, Any]) -> str:
-    path = folder / "identity.json"
-    old = _flat(json.loads(path.read_text())) if path.is_file() else {}
-    new = _flat(json.loads(json.dumps(settings, default=str)))
-    keys = [k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]
-    return "; ".join(f"{k}: {old.get(k)} there, {new.get(k)} here" for k in keys[:3]) or "unknown difference"
-
-
-def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    if isinstance(node, dict):
-        return {k: v for key, child in node.items() for k, v in _flat(child, f"{prefix}{key}.").items()}
-    return {prefix[:-1]: node}
-
-
-def _show_config(config: DictConfig, folder: Path) -> None:
-    changed = overrides_of_this_run()
-    console.rule(f"[bold]{folder}")
-    if changed:
-        console.print("differs from the defaults: " + "  ".join(changed), highlight=False, markup=False)
-    shown = OmegaConf.to_yaml(
-        OmegaConf.masked_copy(config, [str(k) for k in config if config[k] is not None])
-    )
-    console.print(shown.strip(), style="dim", highlight=False, markup=False)
-
-
-def _run(settings: dict[str, Any], folder: Path, record: RunRecord) -> float:
-    began = time.perf_counter()
-    _prepare_torch(settings)
-    network = build(settings["model"], "model")
-    if settings["init"]:
-        kept = checkpoint.initialise(network, settings["init"])
-        console.print(
-            f"init={settings['init']}: {len(kept)} weights start fresh"
-            + (f" ({', '.join(kept[:4])} …)" if kept else "")
-        )
-    codec = {"codec": network.codec} if settings["task"] == "recognition" else {}
-    encoder = build(settings["encoder"], "encoder", **codec, **_input_size(settings))
-    data = DataModule(
-        root=settings["root"],
-        task=settings["task"],
-        sources=(settings["data"] or {}).get("sources") or {},
-        encoder=encoder,
-        seed=settings["seed"],
-        overfit=settings["overfit"],
-        **settings["loader"],
-    )
-    module = build(
-        settings["module"],
-        "module",
-        network=network,
-        network_config=settings["model"],
-        optimizer=build(settings["optim"], "optim"),
-        schedule=build(settings["schedule"], "schedule"),
-        scorer=build(settings["protocol"], "protocol"),
-        precision="bf16" if "bf16" in str(_precision(settings["trainer"])) else "fp32",
-    )
-    record.data, record.max_steps = data.fingerprints(), settings["length"]["max_steps"]
-    record.parameters = sum(p.numel() for p in network.parameters())
-    _show_data(data)
-    trainer, callbacks = _trainer(settings, folder, record)
-    resume = folder / checkpoint.LAST
-    step = int(checkpoint.read(resume)["global_step"]) if resume.exists() else 0
-    callbacks.rows.journal.cut_back(step)
-    record.device, record.precision = _device(trainer), str(trainer.precision)
-    record.begin(folder, step)
-    if step:
-        console.print(f"resuming {resume} at step {step}")
-    try:
-        if step < settings["length"]["max_steps"]:
-            trainer.fit(module, datamodule=data, ckpt_path=resume if step else None, weights_only=True)
-    except BaseException as error:
-        status: Status = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
-        record.end(folder, status, trainer.global_step, time.perf_counter() - began, f"{type(error).__name__}: {error}")
-        raise
-    return _finish(settings, folder, record, callbacks, time.perf_counter() - began)
-
-
-def _finish(settings: dict[str, Any], folder: Path, record: RunRecord, callbacks: _Callbacks, seconds: float) -> float:
-    best = callbacks.checkpoints
-    if best.best_step < 0:
-        state = checkpoint.read(folder / checkpoint.LAST)["callbacks"]["Checkpoints"]
-        best.load_state_dict(state)
-    record.score, record.best_step = best.best_score, best.best_step
-    record.samples_per_second = callbacks.rows.samples_per_second or record.samples_per_second
-    if settings["test"]:
-        scores = evaluate_checkpoint(
-            folder / checkpoint.BEST, settings["test"].split("+"), settings, folder / "predictions", console
-        )
-        record.scores = scores
-        print_scores(scores, console)
-    record.end(folder, "finished", settings["length"]["max_steps"], seconds)
-    callbacks.rows.journal.close({settings["select"]: record.score}, folder / checkpoint.BEST)
-    console.print(
-        f"finished: {settings['select']} {record.score:.4f} at step {record.best_step}; {folder / checkpoint.BEST}",
-        highlight=False,
-    )
-    if settings["overfit"] and record.score < 0.99:
-        raise ValueError(
-            f"debug=overfit: {settings['select']} {record.score:.3f} < 0.99 on {settings['overfit']} samples: it does not learn"
-        )
-    return float(record.score)
-
-
-def _input_size(settings: dict[str, Any]) -> dict[str, Any]:
-    return (
-        {k: settings["model"][k] for k in ("height", "width", "channels")} if settings["task"] == "recognition" else {}
-    )
-
-
-def _prepare_torch(settings: dict[str, Any]) -> None:
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    warnings.filterwarnings(
-        "ignore",
-        message=".*(does not have many workers|isinstance\\(treespec|module\\(s\\) in eval mode|`LightningModule.configure_optimizers`|LeafSpec).*",
-    )
-    torch.set_num_threads(settings["trainer"]["threads"] or os.cpu_count() or 1)
-    torch.manual_seed(derived_seed(settings["seed"], "weights"))
-
-
-def bf16_in_hardware(accelerator: str) -> bool:
-    """Whether bfloat16 is computed, not emulated, on the device that training will use."""
-    if accelerator in ("gpu", "cuda", "auto") and torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported", "_is_arm_bf16_supported")
-    return any(getattr(torch.cpu, name)() for name in probes if hasattr(torch.cpu, name))
-
-
-def _precision(trainer: dict[str, Any]) -> Any:
-    if trainer["precision"] != "auto":
-        return trainer["precision"]
-    return "bf16-mixed" if bf16_in_hardware(trainer["accelerator"]) else "32-true"
-
-
+@dataclass(slots=True)
 class _Callbacks:
-    """The callbacks of a run, by name."""
+    """What happens around the steps, in this order: a row must be written before the checkpoint that promises it."""
 
-    def __init__(self, settings: dict[str, Any], folder: Path, record: RunRecord) -> None:
-        length, batch = settings["length"], settings["loader"]["batch_size"]
-        logger = dict(settings["logger"])
-        journal = Journal(folder, record.name, settings, **logger)
-        self.steps = ReproducibleSteps(settings["seed"])
-        self.skipped = SkippedSamples(batch, console)
-        self.rows = Rows(journal, batch, length["log_every"])
-        self.progress = ProgressLine(record.model, length["max_steps"], batch, console, settings["progress"])
-        origin = {"model": record.model, "settings": settings, "config_hash": record.config_hash, "trained_on": record.data}
-        self.checkpoints = Checkpoints(folder, settings["select"], length["save_every"], length["val_every"], origin)
+    steps: ReproducibleSteps
+    skipped: SkippedSamples
+    rows: Rows
+    pictures: Pictures
+    progress: ProgressLine | None
+    checkpoints: Checkpoints
 
-    def __iter__(self) -> Any:
-        return iter((self.steps, self.skipped, self.rows, self.progress, self.checkpoints))
+    def in_order(self) -> list[pl.Callback]:
+        every = (self.steps, self.skipped, self.rows, self.pictures, self.progress, self.checkpoints)
+        return [callback for callback in every if callback is not None]
 
 
-def _trainer(settings: dict[str, Any], folder: Path, record: RunRecord) -> tuple[pl.Trainer, _Callbacks]:
-    callbacks, length, hardware = _Callbacks(settings, folder, record), settings["length"], settings["trainer"]
-    trainer = pl.Trainer(
-        accelerator=hardware["accelerator"],
-        devices=hardware["devices"],
-        strategy=hardware["strategy"],
-        precision=_precision(hardware),
-        deterministic=hardware["deterministic"],
-        max_steps=length["max_steps"],
-        max_epochs=-1,
-        val_check_interval=length["val_every"],
-        check_val_every_n_epoch=None,
-        gradient_clip_val=length["clip"],
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=list(callbacks),
-        default_root_dir=folder,
-    )
-    return trainer, callbacks
+class _Run:
+    """The attempt at a run that this process makes."""
 
+    def __init__(self, config: Config, settings: dict[str, Any], folder: Path, record: RunRecord) -> None:
+        self.config = config
+        self.settings = settings
+        self.folder = folder
+        self.record = record
+        self.began = time.perf_counter()
+        self.last = folder / checkpoint.LAST
 
-def _device(trainer: pl.Trainer) -> str:
-    device = trainer.strategy.root_device
-    return (
-        torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else f"{device.type}, {torch.get_num_threads()} threads"
-    )
+    def go(self) -> float:
+        """Build everything, train, evaluate, record."""
+        settings, record = self.settings, self.record
+        show_config(self.config, self.folder, console)
+        hardware.prepare_torch(settings["trainer"]["threads"], settings["seed"])
+        self.protocol = build(settings["protocol"], "protocol")
+        check_protocol(self.protocol, settings["task"])
+        self.tests = self._test_sets()
+        network = self._network()
+        data = self._data(network)
+        record.data, record.max_steps = data.fingerprints(), settings["length"]["max_steps"]
+        record.parameters = sum(p.numel() for p in network.parameters())
+        show_data(data, console)
+        module = self._module(network)
+        if leads():
+            checkpoint.remove_drafts(self.folder)
+            write_atomically(self.folder / CONFIG, as_yaml(self.config, resolve=True))
+        step = int(checkpoint.read(self.last)["global_step"]) if self.last.exists() else 0
+        journal = Journal(self.folder, record.name, settings, **settings["logger"])
+        journal.cut_back(step)
+        callbacks = self._callbacks(journal)
+        trainer = self._trainer(callbacks)
+        record.device, record.precision = hardware.device_name(trainer), str(trainer.precision)
+        record.begin(self.folder, step)
+        if step:
+            console.print(f"resuming {self.last} at step {step}", highlight=False)
+        try:
+            if step < record.max_steps:
+                trainer.fit(module, datamodule=data, ckpt_path=self.last if step else None, weights_only=True)
+            if leads():
+                self._finish()
+        except BaseException as error:
+            self._note_end(error, max(step, trainer.global_step), callbacks)
+            if isinstance(error, SystemExit):
+                raise KeyboardInterrupt("interrupted before the first step") from error  # Lightning's translation
+            raise
+        self._end("finished", record.max_steps, callbacks)
+        if leads():
+            journal.close({settings["select"]: record.score}, self.folder / checkpoint.BEST)
+            show_end(self.folder, record, console)
+        return record.score or 0.0
 
+    def _test_sets(self) -> list[str]:
+        """The sets to evaluate on in the end, looked for before training rather than after it."""
+        settings = self.settings
+        names = (
+            set_names(settings["test"], "craft" if settings["task"] == "detection" else "crnn")
+            if settings["test"]
+            else []
+        )
+        for name in names:
+            open_set(settings["root"], settings["task"], name, "test")
+        return names
 
-def _show_data(data: DataModule) -> None:
-    table = Table(title="training data", title_justify="left", box=None, pad_edge=False)
-    for column in ("set", "split", "kind", "samples", "trains", "validates", "share", "left out", "fingerprint"):
-        table.add_column(column)
-    for share, row in zip(data.shares(), data.fingerprints().values(), strict=True):
-        left_out = ", ".join(f"{n} {reason}" for reason, n in row["rejected"].items()) or "-"
-        kind = row["kind"] if row["kind"] == "real" else f"[yellow]{row['kind']} stand-in"
-        numbers = [f"{row[k]:,}" for k in ("count", "train", "validation")]
-        table.add_row(row["set"], row["split"], kind, *numbers, f"{share:.1%}", left_out, row["fingerprint"][:12])
-    console.print(table)
+    def _network(self) -> Any:
+        network = build(self.settings["model"], "model")
+        init = self.settings["init"]
+        if init:
+            fresh = checkpoint.initialise(network, init)
+            source = checkpoint.read(init)
+            origin = source.get("origin", {})
+            self.record.init = {
+                "path": str(init),
+                "config_hash": origin.get("config_hash"),
+                "step": source["global_step"],
+            }
+            named = f" ({', '.join(fresh[:4])}{' …' if len(fresh) > 4 else ''})" if fresh else ""
+            console.print(f"init={init}: {len(fresh)} of {len(network.state_dict())} weights start fresh{named}")
+        return network
+
+    def _data(self, network: Any) -> DataModule:
+        settings, extra = self.settings, {}
+        if settings["task"] == "recognition":
+            extra = {"codec": network.codec, **{k: settings["model"][k] for k in ("height", "width", "channels")}}
+        return DataModule(
+            root=settings["root"],
+            task=settings["task"],
+            sources=(settings["data"] or {}).get("sources") or {},
+            encoder=build(settings["encoder"], "encoder", **extra),
+            seed=settings["seed"],
+            overfit=settings["overfit"],
+            **settings["loader"],
+        )
+
+    def _module(self, network: Any) -> Any:
+        settings = self.settings
+        return build(
+            settings["module"],
+            "module",
+            network=network,
+            network_config=settings["model"],
+            optimizer=build(settings["optim"], "optim"),
+            schedule=build(settings["schedule"], "schedule"),
+            scorer=self.protocol,
+            precision="bf16" if "bf16" in str(hardware.precision(settings["trainer"])) else "fp32",
+        )
+
+    def _callbacks(self, journal: Journal) -> _Callbacks:
+        settings, record, length = self.settings, self.record, self.settings["length"]
+        origin = {
+            "model": record.model,
+            "settings": settings,
+            "config_hash": record.config_hash,
+            "trained_on": record.data,
+        }
+        checkpoints = Checkpoints(self.folder, settings["select"], length["save_every"], length["val_every"], origin)
+        batch = settings["loader"]["batch_size"]
+        together = batch * (settings["trainer"]["devices"] if isinstance(settings["trainer"]["devices"], int) else 1)
+        return _Callbacks(
+            ReproducibleSteps(settings["seed"]),
+            SkippedSamples(batch, console),
+            Rows(journal, together, length["log_every"], checkpoints),
+            Pictures(journal, self.protocol, length["val_every"], settings["pictures"] if leads() else 0),
+            ProgressLine(record.model, length["max_steps"], together, console)
+            if settings["progress"] and leads()
+            else None,
+            checkpoints,
+        )
+
+    def _trainer(self, callbacks: _Callbacks) -> pl.Trainer:
+        length, chosen = self.settings["length"], self.settings["trainer"]
+        return pl.Trainer(
+            accelerator=chosen["accelerator"],
+            devices=chosen["devices"],
+            strategy=chosen["strategy"],
+            precision=hardware.precision(chosen),
+            deterministic=chosen["deterministic"],
+            max_steps=length["max_steps"],
+            max_epochs=-1,
+            val_check_interval=length["val_every"],
+            check_val_every_n_epoch=None,
+            gradient_clip_val=length["clip"],
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            callbacks=callbacks.in_order(),
+            plugins=[WholeFiles()],
+            default_root_dir=self.folder,
+        )
+
+    def _finish(self) -> None:
+        """What follows on the last step: the best score, the test sets, and whether overfitting was reached."""
+        settings, record = self.settings, self.record
+        best = checkpoint.read(self.last)["callbacks"][Checkpoints.__qualname__]
+        record.score, record.best_step = float(best["best_score"]), int(best["best_step"])
+        if settings["overfit"] and record.score < LEARNT:
+            raise ValueError(
+                f"debug=overfit: {settings['select']} {record.score:.3f} < {LEARNT} on {settings['overfit']} samples: "
+                "it does not learn"
+            )
+        if self.tests:
+            out = self.folder / "predictions"
+            record.scores = evaluate_checkpoint(self.folder / checkpoint.BEST, self.tests, settings, out, console)
+            print_scores(record.scores, console)
+
+    def _note_end(self, error: BaseException, step: int, callbacks: _Callbacks) -> None:
+        stopped = isinstance(error, Interrupted | KeyboardInterrupt | SystemExit | OutputClosed)
+        line = str(error) if isinstance(error, ValueError | Interrupted) else f"{type(error).__name__}: {error}"
+        with suppress(OSError):  # a full disk must not hide why the run ended
+            self._end("interrupted" if stopped else "failed", step, callbacks, line)
+
+    def _end(self, status: Status, step: int, callbacks: _Callbacks, error: str | None = None) -> None:
+        self.record.undecodable = callbacks.skipped.found()
+        seconds = time.perf_counter() - self.began
+        self.record.end(self.folder, status, step, seconds, callbacks.rows.pace, error)

@@ -12,7 +12,7 @@ from recipes import RECIPES
 
 from ocr.config import compose_config
 from ocr.run import checkpoint
-from ocr.run.callbacks import Checkpoints
+from ocr.run.saving import Checkpoints
 from ocr.run.record import RunRecord
 from ocr.run.train import train
 
@@ -84,7 +84,7 @@ def test_a_finished_run_returns_at_once_and_another_config_is_refused(
     tiny_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     score = run(tiny_root, tmp_path, "crnn", 0)
-    monkeypatch.setattr("ocr.run.train._run", None)
+    monkeypatch.setattr("ocr.run.train._Run", None)
     assert run(tiny_root, tmp_path, "crnn", 0) == score
     with pytest.raises(ValueError, match=r"another config \(optim\.lr: 0\.001 there, 0\.5 here\)"):
         run(tiny_root, tmp_path, "crnn", 0, "optim.lr=0.5")

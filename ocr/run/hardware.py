@@ -1,0 +1,69 @@
+"""What a run computes on: device, precision, threads."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from typing import Any
+
+import cv2
+import pytorch_lightning as pl
+import torch
+
+from ocr.seeding import derived_seed
+
+DEFAULT_THREADS = torch.get_num_threads()
+"""What torch takes by itself (OMP_NUM_THREADS, or the cores it may use), before any run of this process changed it."""
+
+
+def check_device(trainer: dict[str, Any], in_sweep: bool) -> None:
+    """Refuse hardware that is not there or cannot be used this way.
+
+    Raises:
+        ValueError: one line.
+    """
+    if trainer["accelerator"] in ("gpu", "cuda") and not torch.cuda.is_available():
+        raise ValueError(
+            "trainer=gpu: torch sees no GPU here (torch.cuda.is_available() is false); trainer=cpu needs none"
+        )
+    if in_sweep and (str(trainer["strategy"]).startswith("ddp") or trainer["devices"] != 1):
+        raise ValueError(
+            "trainer=ddp inside a sweep: every process would compose its own job and train another model; "
+            "sweep with one device per job, or run ddp without -m"
+        )
+
+
+def prepare_torch(threads: int | None, seed: int) -> None:
+    """Threads, the seed of the first weights, and silence from Lightning about what is meant to be so."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+        warnings.filterwarnings("ignore", module=rf"{name}\.")
+    warnings.filterwarnings("ignore", message=r".*(does not have many workers|isinstance\(treespec)")
+    torch.set_num_threads(threads or DEFAULT_THREADS)
+    cv2.setNumThreads(threads or DEFAULT_THREADS)
+    torch.manual_seed(derived_seed(seed, "weights"))
+
+
+def bf16_in_hardware(accelerator: str) -> bool:
+    """Whether bfloat16 is computed, not emulated, on the device that training will use."""
+    if accelerator in ("gpu", "cuda", "auto") and torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported", "_is_arm_bf16_supported")
+    return any(getattr(torch.cpu, name)() for name in probes if hasattr(torch.cpu, name))
+
+
+def precision(trainer: dict[str, Any]) -> Any:
+    """Lightning's name of the precision; ``auto`` is bf16 where the hardware computes it, else fp32."""
+    if trainer["precision"] != "auto":
+        return trainer["precision"]
+    return "bf16-mixed" if bf16_in_hardware(trainer["accelerator"]) else "32-true"
+
+
+def device_name(trainer: pl.Trainer) -> str:
+    """``cpu, 2 threads``, or the GPU's name, with the number of processes where there are several."""
+    device = trainer.strategy.root_device
+    cpu = f"{device.type}, {torch.get_num_threads()} threads"
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu
+    return name if trainer.world_size == 1 else f"{trainer.world_size} x {name}"
