@@ -11,15 +11,21 @@ import hydra
 from omegaconf import DictConfig
 
 from ocr.config import CONF, explain
-from ocr.terminal import run_quietly
+from ocr.terminal import OutputClosed, run_quietly
+
+_errors: list[Exception] = []
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
-def run(config: DictConfig) -> float:
-    """Train one run and return its validation score."""
+def run(config: DictConfig) -> float | None:
+    """Train one run and return its validation score; an error is kept for :func:`main`, and a sweep goes on."""
     from ocr.run.train import train  # torch is imported here, so that --help, --cfg and completion stay fast
 
-    return train(config)
+    try:
+        return train(config)
+    except Exception as error:
+        _errors.append(error)
+        return None
 
 
 def main() -> int:
@@ -28,24 +34,33 @@ def main() -> int:
 
     try:
         run()
+        if _errors:
+            raise _errors[0]
     except KeyboardInterrupt as interrupt:
         print(interrupt if interrupt.args else "interrupted", file=sys.stderr)
         return 130
     except Exception as error:
-        if sweep.failures():
-            print(f"error: {sweep.failures()}", file=sys.stderr)
-            return 1
-        if isinstance(error, ValueError):
-            print(f"error: {error}", file=sys.stderr)
-            return 1
-        line = explain(error, [a for a in sys.argv[1:] if "=" in a])
-        if line is None:
-            raise
-        print(f"error: {line}", file=sys.stderr)
-        return 2
+        return _report(error, sweep.failures())
     finally:
         sweep.summary()
     return 0
+
+
+def _report(error: Exception, failures: str | None) -> int:
+    """Print what went wrong in one line; what is nobody's mistake but ours keeps its traceback."""
+    if isinstance(error, OutputClosed):
+        raise error
+    if failures:
+        print(f"error: {failures}", file=sys.stderr)
+        return 1
+    if isinstance(error, ValueError):
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    line = explain(error, [a for a in sys.argv[1:] if "=" in a])
+    if line is None:
+        raise error
+    print(f"error: {line}", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

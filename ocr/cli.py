@@ -7,34 +7,34 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ocr.terminal import run_quietly
+
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    from ocr.config import compose_config, plain
+    from ocr.config import compose_config, plain, set_names
     from ocr.run import checkpoint
     from ocr.run.evaluate import evaluate_checkpoint, print_scores
     from ocr.terminal import console as make_console
 
-    content = checkpoint.read(arguments.checkpoint)
-    ours = content["ocr"]
-    given = {o.split("=", 1)[0] for o in arguments.overrides}
-    names: list[str] = next((o.split("=", 1)[1].split("+") for o in arguments.overrides if o.startswith("data=")), [])
-    if not names:
+    path = Path(arguments.checkpoint)
+    content = checkpoint.read(path)
+    preset = "craft" if content["ocr"]["task"] == "detection" else "crnn"
+    given = dict(o.partition("=")[::2] for o in arguments.overrides)
+    if not given.get("data"):
         raise ValueError(
             "name the sets to evaluate on: data=icdar2015, data=rendered_words_v1+us_plates, or the path of a prepared set"
         )
-    preset = [] if "model" in given else [f"model={'craft' if ours['task'] == 'detection' else 'crnn'}"]
-    overrides = preset + [o for o in arguments.overrides if not o.startswith("data=")]
-    settings = plain(compose_config(overrides))
-    if settings["task"] != ours["task"]:
-        raise ValueError(f"{arguments.checkpoint} is a {ours['task']} checkpoint; leave model= away")
-    aliases = {"icdar": "icdar2015"}
-    out = Path(arguments.out) if arguments.out else Path(arguments.checkpoint).parent / "predictions"
-    console = make_console()
-    rows = evaluate_checkpoint(
-        Path(arguments.checkpoint), [aliases.get(n, n) for n in names], settings, out, console, arguments.split
+    settings = plain(
+        compose_config([f"model={preset}", *(o for o in arguments.overrides if not o.startswith("data="))])
     )
+    if "protocol" not in given:
+        settings["protocol"] = content.get("origin", {}).get("settings", settings)["protocol"]
+    out = Path(arguments.out) if arguments.out else path.parent / "predictions"
+    console = make_console()
+    names = set_names(given["data"], preset)
+    rows = evaluate_checkpoint(path, names, settings, out, console, arguments.split, arguments.device)
     print_scores(rows, console)
-    console.print(f"per-sample rows and scores.jsonl: {out}", highlight=False)
+    console.print(f"per-sample rows and scores.jsonl: {out}", highlight=False, soft_wrap=True)
     return 0
 
 
@@ -56,13 +56,14 @@ def _read(arguments: argparse.Namespace) -> int:
 
 def _runs(arguments: argparse.Namespace) -> int:
     from ocr import sweep
+    from ocr.run.record import RECORD
 
-    folders = sorted(p.parent for p in Path(arguments.runs).rglob("run.json"))
+    folders = sorted(path.parent for path in Path(arguments.runs).rglob(RECORD))
     if not folders:
         raise ValueError(
             f"no run below {arguments.runs}; runs are made by train.py (runs=… or OCR_RUNS names the folder)"
         )
-    sweep.show(folders)
+    sweep.show([sweep.Noted(folder) for folder in folders])
     return 0
 
 
@@ -78,9 +79,14 @@ def parser() -> argparse.ArgumentParser:
         description="Example: ocr evaluate runs/…/best.ckpt data=icdar2015 protocol=ic15_iou root=data",
     )
     evaluate.add_argument("checkpoint", help="a .ckpt of this project")
-    evaluate.add_argument("overrides", nargs="*", help="data=SET[+SET…] (required), protocol=NAME, root=FOLDER")
+    evaluate.add_argument(
+        "overrides",
+        nargs="*",
+        help="data=SET[+SET…] (required), root=FOLDER, protocol=NAME (default: that of training)",
+    )
     evaluate.add_argument("--split", default="test", help="split of the sets (default: test)")
     evaluate.add_argument("--out", help="folder for per-sample rows (default: predictions/ beside the checkpoint)")
+    evaluate.add_argument("--device", help="torch device (default: cuda when there is one)")
     evaluate.set_defaults(run=_evaluate)
     read = commands.add_parser(
         "read",
@@ -91,7 +97,9 @@ def parser() -> argparse.ArgumentParser:
     read.add_argument("--detector", required=True, help="checkpoint of a detector")
     read.add_argument("--recognizer", required=True, help="checkpoint of a recogniser")
     read.add_argument("--out", default="readings", help="folder for the drawn pictures (default: readings)")
-    read.add_argument("--json", help="write the JSON here as well (default: words.jsonl in --out)")
+    read.add_argument(
+        "--json", help="one JSON line per picture into this file as well; - prints them instead of the text"
+    )
     read.add_argument(
         "--long-side", type=int, help="longer side at which pictures are searched, pixels (default: the checkpoint's)"
     )
@@ -105,6 +113,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 1 something failed, 2 the command line is wrong, 130 interrupted."""
+    return run_quietly(lambda: _main(argv))
+
+
+def _main(argv: Sequence[str] | None) -> int:
     arguments = parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))
@@ -114,6 +126,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         print(f"error: {error.name} is not installed; this command needs it: pip install 'ocr[train]'", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

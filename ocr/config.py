@@ -193,20 +193,18 @@ def identity_hash(config: Mapping[str, Any]) -> str:
 # --- the Hydra application that is running, if any ------------------------------------------------------------------------
 
 
-def in_sweep() -> bool:
-    """Whether this is a job of ``train.py -m``."""
-    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+def sweep_job() -> int | None:
+    """The number of this job of ``train.py -m``, from 0; None outside a sweep."""
+    running = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+    return int(HydraConfig.get().job.num) if running else None
 
 
 def unnamed_choices() -> list[str]:
     """The command line's overrides that matter to what is computed and that a run's name does not spell out."""
     task = list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
     keys = [(o, o.lstrip("+~").split("=")[0]) for o in task]
-    return [
-        o
-        for o, key in keys
-        if key not in SHOWN_IN_NAME and not f"{key}.".startswith(tuple(f"{n}." for n in NOT_IDENTITY))
-    ]
+    passed = tuple(f"{n}." for n in NOT_IDENTITY)
+    return [o for o, key in keys if key not in SHOWN_IN_NAME and not f"{key}.".startswith(passed)]
 
 
 def differences_from_preset(config: DictConfig) -> tuple[str, list[str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ocr.config import Config, as_yaml, differences_from_preset
+from ocr.config import Config, as_yaml, differences_from_preset, sweep_job
 from ocr.data.datamodule import DataModule
 from ocr.run import checkpoint
 from ocr.run.progress import clock
@@ -15,13 +15,14 @@ from ocr.run.record import RunRecord
 
 
 def show_config(config: Config, folder: Path, console: Console) -> None:
-    """The run directory, what differs from the preset, then the whole config."""
+    """The run directory, what differs from the preset, then the whole config (in a sweep, of the first job only)."""
     console.print(f"[bold]{folder}", highlight=False)
     preset, changed = differences_from_preset(config)
     if preset:
         console.print(f"differs from {preset}:" if changed else f"as {preset}", highlight=False)
         console.print("\n".join(f"  {line}" for line in changed), highlight=False, markup=False)
-    console.print(as_yaml(config, resolve=False).strip(), style="dim", highlight=False, markup=False)
+    if not sweep_job():
+        console.print(as_yaml(config, resolve=False).strip(), style="dim", highlight=False, markup=False)
 
 
 def show_data(data: DataModule, console: Console) -> None:

@@ -125,7 +125,10 @@ def deployable(path: str | Path, task: str | None = None, device: str = "cpu", *
     try:
         network.load_state_dict(weights(content))
     except RuntimeError as error:
-        raise ValueError(f"{path} is a damaged checkpoint: {' '.join(str(error).split())[:200]}") from error
+        raise ValueError(
+            f"{path}: its weights do not fit the network it names (damaged, or of another version of this project): "
+            f"{' '.join(str(error).split())[:200]}"
+        ) from error
     network.eval().to(device)
     node = {"_target_": DEPLOYED[ours["task"]], **ours["inference"]}
     return build(node, where=f"{path}:inference", network=network, **inference)

@@ -42,8 +42,15 @@ def open_record(folder: Path, settings: dict[str, Any]) -> RunRecord:
     digest = identity_hash(settings)
     record = RunRecord.read(folder)
     if record is None:
-        name, model = folder.name, model_name(settings)
-        return RunRecord(name, settings["task"], model, digest, settings["seed"], settings["select"])
+        return RunRecord(
+            folder.name,
+            settings["task"],
+            model_name(settings),
+            digest,
+            settings["seed"],
+            settings["select"],
+            overrides=unnamed_choices(),
+        )
     if record.config_hash != digest:
         raise ValueError(
             f"{folder} holds a run of another config ({_difference(folder, settings)}): give this one a name=…, or move that away"

@@ -93,7 +93,7 @@ def scene_batch_sheet(batch: SceneBatch, most: int) -> Image:
         weak = sum(word.sample == i for word in batch.weak)
         region, trust = batch.maps_B2hw[i, 0].cpu().numpy(), batch.trust_Bhw[i].cpu().numpy()
         images += [image, overlay(image, region), overlay(image, trust, strength=0.5)]
-        captions += [key, f"region, {weak} pseudo-labelled words" if weak else "region", "confidence"]
+        captions += [key, f"{weak} pseudo labels" if weak else "region", "confidence"]
     return contact_sheet(images, captions, columns=3, cell=(320, 320))
 
 
@@ -111,13 +111,15 @@ def scene_sheet(detector: Detector, scenes: Sequence[Scene], protocol: Any) -> I
         row = protocol.row(found, scene.words, scene.key)
         images += [draw_matches(scene.image, found, scene.words, [w.found for w in row.words])]
         images += [overlay(scene.image, stored.maps_2hw[0])]
-        captions += [f"{scene.key}: {row.matches} of {row.cared_truth} found", f"{row.cared_detections} boxes"]
+        captions += [scene.key, f"{row.matches} of {row.cared_truth} found, {row.cared_detections} boxes"]
     return contact_sheet(images, captions, columns=2, cell=(560, 420))
 
 
 def word_sheet(words: Sequence[tuple[Word, WordRow]]) -> Image:
     """Words with what was read, and the truth behind it where that was wrong."""
-    captions = [row.prediction if row.correct else f"{row.prediction} (not {row.truth})" for _, row in words]
+    captions = [
+        row.prediction if row.correct else f"{row.prediction or 'nothing'} (not {row.truth})" for _, row in words
+    ]
     return contact_sheet([word.image for word, _ in words], captions, cell=(200, 64))
 
 

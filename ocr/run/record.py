@@ -80,10 +80,10 @@ def peak_memory_mb() -> float:
 class RunRecord:
     """Everything a report needs to know about a run besides its rows.
 
-    ``score`` is the validation score ``select`` of the best checkpoint, ``best_step`` the step it was reached at;
-    ``samples_per_second`` is the mean over all attempts, without their first steps and validation;
-    ``undecodable`` counts samples that were skipped because their picture cannot be decoded and names the first; ``init``
-    says where the first weights came from.
+    ``overrides`` are those that the name does not spell out.  ``score`` is the validation score ``select`` of the best
+    checkpoint, ``best_step`` the step it was reached at.  ``samples_per_second`` is the mean over all attempts, without their
+    first steps and validation.  ``undecodable`` counts samples that were skipped because their picture cannot be decoded and
+    names the first.  ``init`` says where the first weights came from.
     """
 
     name: str
@@ -93,6 +93,7 @@ class RunRecord:
     seed: int
     select: str
     status: Status = "running"
+    overrides: list[str] = field(default_factory=list)
     device: str = ""
     precision: str = ""
     parameters: int = 0

@@ -14,7 +14,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from ocr import sweep
-from ocr.config import Config, as_yaml, build, in_sweep, plain, set_names
+from ocr.config import Config, as_yaml, build, plain, set_names, sweep_job, unnamed_choices
 from ocr.data.datamodule import DataModule
 from ocr.data.sets import open_set
 from ocr.run import checkpoint, hardware
@@ -57,7 +57,7 @@ def train(config: Config) -> float:
         raise ValueError("no model is chosen; for example model=craft or model=trba")
     settings = plain(config)
     folder = run_folder(settings)
-    sweep.note(folder)
+    sweep.note(folder, unnamed_choices())
     gc.collect()  # a trainer is full of cycles: the networks of a sweep's earlier runs would stay in memory
     forget_peak_memory()
     try:
@@ -78,11 +78,11 @@ def train(config: Config) -> float:
         if error.errno not in UNWRITABLE:
             raise
         line = f"cannot write {error.filename or folder} ({error.strerror}): make room there or choose another runs=…"
-        sweep.note(folder, line)
+        sweep.failed(folder, line)
         raise ValueError(f"{line}; what was saved before is untouched") from error
     except Exception as error:
-        sweep.note(folder, str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}")
-        if in_sweep():
+        sweep.failed(folder, str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}")
+        if sweep_job() is not None:
             console.print(f"{folder} failed: {error}", style="red", highlight=False, markup=False)
             if not isinstance(error, ValueError):
                 traceback.print_exc()
@@ -111,7 +111,7 @@ def check(config: Config) -> None:
             f"length.max_steps={length.max_steps} is no multiple of length.val_every={length.val_every}: "
             "the last steps would never be validated"
         )
-    hardware.check_device(plain(config.trainer), in_sweep())
+    hardware.check_device(plain(config.trainer), in_sweep=sweep_job() is not None)
 
 
 @dataclass(slots=True)
