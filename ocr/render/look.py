@@ -91,6 +91,7 @@ class Words:
     capitalised: float
     upper: float
     alphanumeric: bool
+    shortest: int
     longest: int
 
 

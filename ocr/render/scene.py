@@ -99,7 +99,7 @@ def letter_colour(
 ) -> Colour:
     """A colour for letters at least the drawn contrast lighter or darker than the mean behind every word.
 
-    ``boxes`` are left, top, right and bottom of each word.  The contrast is raised to 1.8 standard deviations of what lies behind,
+    ``boxes`` are left, top, right and bottom of each word.  The contrast is raised to 2.5 standard deviations of what lies behind,
     so that texture does not drown the letters; where even black and white are too close, the farther of the two is taken.
     """
     base = draw_colour(colours.text[int(rng.random() * len(colours.text))], rng)
@@ -112,7 +112,7 @@ def letter_colour(
         mean, deviation = cv2.meanStdDev(window)
         lumas.append(luma_of(mean[:, 0]))
         rough = max(rough, luma_of(deviation[:, 0]))
-    wanted = max(wanted, 1.8 * rough)
+    wanted = max(wanted, 2.5 * rough)
     darker, lighter = min(lumas) - wanted, max(lumas) + wanted
     if darker < 0 and lighter > 255:
         target = 0.0 if min(lumas) > 255 - max(lumas) else 255.0

@@ -90,10 +90,10 @@ def draw_text(words: Words, case: str, rng: np.random.Generator) -> str:
         if words.alphanumeric:
             text = "".join(c for c in text if c.isalnum())
         key = word_key(text)
-        if key and len(text) <= words.longest and slice_of(text) == words.slice:
+        if key and words.shortest <= len(text) <= words.longest and slice_of(text) == words.slice:
             return text
     raise ValueError(
-        f"no text of at most {words.longest} characters in the {words.slice} half after {_TRIES} tries: raise words.longest"
+        f"no text of {words.shortest} to {words.longest} characters in the {words.slice} half after {_TRIES} tries: raise words.longest"
     )
 
 
