@@ -120,8 +120,8 @@ class WordBatch:
 class Detection:
     """A found word in pixels of the original picture.
 
-    ``score`` is the mean region score inside the box, in [0, 1]; ``angle`` is the reading direction in degrees, counter-clockwise from
-    the positive x axis as seen, in (-180, 180].
+    ``score`` is the mean region score of the pixels that hang together as the word, in [0, 1]; ``angle`` is the reading direction in
+    degrees, counter-clockwise from the positive x axis as seen, in (-180, 180].
     """
 
     polygon: Points

@@ -18,7 +18,9 @@ from ocr.types import Detection, Direction, Image, Points
 
 STRIDE = 32
 TALL = 2.0
-"""A box taller than this times its width is read along its long side."""
+"""A box taller than this times its width may be a line along its long side."""
+STEEP = 75.0
+"""Up to this many degrees from the horizontal the direction of a tall box is taken for a line's."""
 LEVEL = 15.0
 """Words that lean by up to this many degrees are called horizontal."""
 
@@ -41,7 +43,7 @@ class Detector:
             single scale; 960 for ICDAR 2013, 2240 for ICDAR 2015).
         max_enlargement: but never enlarged by more than this factor.
         batch_size: most pictures in one forward; only pictures of the same padded size share one.
-        precision: ``bf16`` runs the network under bfloat16 autocast.
+        precision: ``bf16`` runs the network under bfloat16 autocast; an autocast that is already on stays on.
     """
 
     def __init__(
@@ -128,12 +130,14 @@ def detections(boxes: Boxes, scale: tuple[float, float]) -> list[Detection]:
 def _reading(quad: Points) -> tuple[Points, float, Direction]:
     """The quad from the corner where reading starts, its angle in degrees, and how it is read.
 
-    A tall box is taken for a line that runs along its long side, towards the right or, when upright, upwards.
+    A tall box that leans is taken for a line along its long side, towards the right.  One that stands upright stays as it is: whether
+    it is a narrow letter, stacked text or a line turned up or down shows only in what it says.
     """
     width, height = side_lengths(quad)
     if height > TALL * width:
         right, left = np.roll(quad, -1, axis=0), np.roll(quad, 1, axis=0)
-        quad = left if -90 < quad_angle(left) <= 90 else right
+        line = left if -90 < quad_angle(left) <= 90 else right
+        quad = line if abs(quad_angle(line)) <= STEEP else quad
     angle = quad_angle(quad)
     return quad, angle, "horizontal" if abs(angle) <= LEVEL else "rotated"
 

@@ -109,7 +109,7 @@ def test_no_pictures_no_forward():
         (-40, 40, "rotated"),
         (60, -60, "rotated"),
         (-70, 70, "rotated"),
-        (90, 90, "rotated"),
+        (75, -75, "rotated"),
     ],
 )
 def test_reading_starts_at_the_left_and_runs_along_the_word(turn, angle, direction):
@@ -126,8 +126,9 @@ def test_reading_starts_at_the_left_and_runs_along_the_word(turn, angle, directi
     assert top == pytest.approx(80, abs=0.01)
 
 
-def test_upright_letter_is_not_taken_for_a_line():
-    quad = np.array([[[0, 0], [8, 0], [8, 15], [0, 15]]], np.float32)
+@pytest.mark.parametrize("height", [15, 40, 200])
+def test_upright_box_is_left_to_the_reader(height):
+    quad = np.array([[[0, 0], [8, 0], [8, height], [0, height]]], np.float32)
     (word,) = detections(Boxes(quad, np.ones(1, np.float32), np.ones(1, np.float32)), (1.0, 1.0))
     assert word.angle == 0
 
