@@ -257,9 +257,12 @@ def load_look(name: str) -> Look:
     """A look by the name of its file in ``conf/render``, or by the path of a ``.yaml`` file.
 
     Raises:
-        ValueError: there is no such look, or the file does not describe one.
+        ValueError: there is no such look, the file does not describe one, or PyYAML is not installed.
     """
-    import yaml
+    try:
+        import yaml
+    except ModuleNotFoundError:
+        raise ValueError("looks are YAML files, and PyYAML is not installed: pip install 'ocr[render]'") from None
 
     path = Path(name) if name.endswith(".yaml") else look_folder() / f"{name}.yaml"
     if not path.is_file():

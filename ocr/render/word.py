@@ -76,4 +76,7 @@ def _neighbour(look: Look, placed: PlacedWord, rng: np.random.Generator) -> Plac
     )
     shift = np.eye(3)
     shift[:2, 2] = shifts[side]
-    return PlacedWord(other, placed.matrix @ shift)
+    # Far from a short word its perspective runs over the horizon: the neighbour keeps only what is affine.
+    flat = placed.matrix / placed.matrix[2, 2]
+    flat[2, :2] = 0
+    return PlacedWord(other, flat @ shift)

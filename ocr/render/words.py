@@ -44,8 +44,16 @@ def vocabulary(part: str) -> tuple[list[str], NDArray[np.float64]]:
     """The English words of one half of the vocabulary, most frequent first, and their frequencies.
 
     From wordfreq's list, which is binned by hundredths of a decade.
+
+    Raises:
+        ValueError: wordfreq is not installed.
     """
-    import wordfreq
+    try:
+        import wordfreq
+    except ModuleNotFoundError:
+        raise ValueError(
+            "the words to render come from wordfreq, which is not installed: pip install 'ocr[render]'"
+        ) from None
 
     words: list[str] = []
     frequencies: list[float] = []

@@ -60,3 +60,15 @@ def test_crops_are_as_high_as_the_look_says() -> None:
     heights = [w.image.shape[0] for w in words("rendered_words_v1", 150)]
     assert min(heights) >= look.crop.height.low - 1
     assert np.ptp(heights) > 20
+
+
+def test_a_neighbour_of_a_short_tilted_word_stays_a_word() -> None:
+    """Perspective of one narrow letter, carried on to a long neighbour, would run over the horizon."""
+    look = load_look("mjsynth_standin")
+    look = look.replace(
+        crop=dataclasses.replace(look.crop, neighbour=1.0, perspective=Range(0.5, 0.6), margin=Range(0.3, 0.5))
+    )
+    look = look.replace(words=dataclasses.replace(look.words, shortest=1, flatten=1.2))
+    for i in range(80):
+        word = render_word(look, generator(9, i))
+        assert word.image.shape[1] < 900
