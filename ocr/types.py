@@ -133,7 +133,11 @@ class Detection:
 
 @dataclass(slots=True)
 class Reading:
-    """A decoded text.  ``confidence`` in [0, 1] is the product of ``characters``, the confidence per emitted character."""
+    """A decoded text.
+
+    ``characters`` is the confidence per emitted character; ``confidence``, in [0, 1], is their product, times that of the end of
+    the text where the decoder emits one.  For an empty text see :mod:`ocr.recognition.decode`.
+    """
 
     text: str
     confidence: float

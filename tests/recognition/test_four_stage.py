@@ -2,6 +2,7 @@ import pytest
 import torch
 from recognition_cells import CELLS, FEAT, build_cell
 
+from ocr.recognition.feat import VGG
 from ocr.recognition.four_stage import columns
 from ocr.recognition.stages import he_initialise
 from ocr.recognition.trans import slanted_points
@@ -68,6 +69,19 @@ def test_columns_are_those_of_the_published_networks(feat, steps):
     fresh = FEAT[feat](in_channels=1, channels=16)
     columns(fresh, 1, 32, 100)
     assert all(torch.equal(v, before[k]) for k, v in fresh.state_dict().items() if "running" in k)
+
+
+def test_normalising_everywhere_keeps_shapes_and_adds_five_layers():
+    plain, normalised = VGG(1, channels=16), VGG(1, channels=16, norm_all=True)
+    images = torch.rand(3, 1, 32, 100)
+    assert normalised(images).shape == plain(images).shape == (3, 16, 1, 24)
+    added = {name for name, _ in normalised.named_parameters()} - {name for name, _ in plain.named_parameters()}
+    assert added == {f"norm{i}.{end}" for i in (1, 2, 3, 4, 7) for end in ("weight", "bias")}
+    names = normalised.published_names()
+    assert names["conv7"] == "ConvNet.18"
+    assert names["norm7"] == "norm7"
+    normalised(images).sum().backward()
+    assert all(p.grad is not None for p in normalised.parameters())
 
 
 def test_pictures_higher_than_32_are_averaged_over_the_height():
