@@ -22,8 +22,8 @@ CORNERS = np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
 """Of a square around the origin, clockwise from the top left."""
 _PLACES = 8
 """How many places are tried for one block."""
-_ROUNDS = 40
-"""How many blocks are tried in a row that find no place before the picture counts as full."""
+_ROUNDS = 12
+"""After how many blocks without a place the picture counts as full."""
 
 
 @dataclass(slots=True)
@@ -249,7 +249,7 @@ def place_block(
                     return PlacedBlock(block, _matrix(block, quad + shift), corners.astype(np.float32))
         if scale <= scales.least:
             return None
-        scale = max(scale * 0.75, scales.least)
+        scale = max(scale * 0.7, scales.least)
 
 
 def _turned(block: Block, scale: float, turn: NDArray[np.float64], tilt: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -294,11 +294,12 @@ def fill_page(look: Look, page: Page, rng: np.random.Generator) -> list[PlacedBl
     """Blocks until the picture holds the number of legible words drawn for it, or nothing fits any more."""
     layout = look.layout
     wanted = layout.words.draw_int(rng)
-    heights = layout.height.low, layout.height.high
     placed: list[PlacedBlock] = []
     count, failures = 0, 0
     while count < wanted and failures < _ROUNDS:
-        block = _one_block(look, page, heights, 0.94, rng)
+        # Every failure lowers what is tried next, so that a crowded picture is filled with small print.
+        tallest = max(3 * layout.height.low, layout.height.high * 0.75**failures)
+        block = _one_block(look, page, (layout.height.low, min(tallest, layout.height.high)), 0.94, rng)
         if block is None:
             failures += 1
             continue
