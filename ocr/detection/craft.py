@@ -26,7 +26,7 @@ def normalise(images_BCHW: Tensor) -> Tensor:
 
 
 def scaled(channels: int, width: float) -> int:
-    """Channels of a layer under a width multiplier: a multiple of 8, never fewer than 16, which a CPU's vectors compute at the same cost."""
+    """Channels of a layer under a width multiplier: a multiple of 8, never fewer than 16."""
     return max(16, round(channels * width / 8) * 8)
 
 
