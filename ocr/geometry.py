@@ -55,6 +55,14 @@ def rectangle(width: float, height: float) -> Points:
     return np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
 
 
+def grown(quad: Points, margin: float) -> Points:
+    """A quad whose sides move outwards by ``margin`` times its height, along its own axes."""
+    across, down = (quad[1] - quad[0]) + (quad[2] - quad[3]), (quad[3] - quad[0]) + (quad[2] - quad[1])
+    step = margin * side_lengths(quad)[1]
+    u, v = (step * d / max(float(np.linalg.norm(d)), 1e-9) for d in (across, down))
+    return (quad + np.stack([-u - v, u - v, u + v, v - u])).astype(np.float32)
+
+
 def homography(source: Points, target: Points) -> Matrix:
     """The homography that takes four source corners to four target corners.
 
@@ -90,14 +98,15 @@ def rectify(image: Image, quad: Points, height: int, max_width: int = 4096) -> t
     to_crop = homography(quad, rectangle(width, height))
     # warpPerspective samples at pixel indices, our coordinates put pixel centres at .5
     shift = np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1]])
-    crop = cv2.warpPerspective(
+    crop: Image = cv2.warpPerspective(  # type: ignore[assignment]  # OpenCV's stubs know no element type
         image,
         shift @ to_crop @ np.linalg.inv(shift),
         (width, height),
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return crop, np.linalg.inv(to_crop)
+    back = np.linalg.inv(to_crop).astype(np.float64)
+    return crop, back
 
 
 def quad_angle(quad: Points) -> float:

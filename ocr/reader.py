@@ -19,7 +19,7 @@ from PIL import ImageOps
 
 from ocr.draw import draw_words
 from ocr.export_text import page_to_dict, page_to_text
-from ocr.geometry import bounding_quad, rectify, side_lengths
+from ocr.geometry import bounding_quad, grown, rectify, side_lengths
 from ocr.reading_order import reading_lines
 from ocr.types import Detection, Detects, Image, Page, Reading, Reads
 
@@ -133,12 +133,15 @@ class Reader:
         detector: finds the words.
         recognizer: reads the crops; all crops of a batch of pictures go to it in one call, sorted by their proportions.
         max_pixels: larger picture files are refused.
+        margin: each crop is larger than its box by this share of the box's height on every side, because CRAFT's boxes cut into
+            the outermost letters while recognisers are trained on crops with some room.
     """
 
-    def __init__(self, detector: Detects, recognizer: Reads, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(self, detector: Detects, recognizer: Reads, max_pixels: int = MAX_PIXELS, margin: float = 0.1) -> None:
         self.detector = detector
         self.recognizer = recognizer
         self.max_pixels = max_pixels
+        self.margin = margin
 
     def read(self, pictures: Sequence[str | Path | Image], batch: int = 8) -> list[Page]:
         """One page for every picture, in the order given; words in reading order.
@@ -160,7 +163,7 @@ class Reader:
         images = [_checked(p) if isinstance(p, np.ndarray) else load_image(p, self.max_pixels) for p in pictures]
         names = ["" if isinstance(p, np.ndarray) else shown(p) for p in pictures]
         found = self.detector.detect(images)
-        cuts = [cut for i, image in enumerate(images) for cut in _cuts(i, image, found[i])]
+        cuts = [cut for i, image in enumerate(images) for cut in _cuts(i, image, found[i], self.margin)]
         readings = self._recognise([cut.crop for cut in cuts])
         words = [[(detection, UNREAD) for detection in detections] for detections in found]
         for cut, reading in zip(cuts, readings, strict=True):
@@ -191,13 +194,14 @@ class _Cut:
     turned: bool
 
 
-def _cuts(picture: int, image: Image, found: list[Detection]) -> Iterator[_Cut]:
+def _cuts(picture: int, image: Image, found: list[Detection], margin: float) -> Iterator[_Cut]:
     """The crops of one picture; the upright one comes before the turned one; boxes without area have none."""
     for i, detection in enumerate(found):
         quad = bounding_quad(detection.polygon)
         width, height = side_lengths(quad)
         try:
-            crop, _ = rectify(image, quad, _crop_height(width, height))
+            room = grown(quad, margin * min(1.0, width / max(height, 1e-9)))
+            crop, _ = rectify(image, room, _crop_height(*side_lengths(room)))
         except ValueError:
             continue
         yield _Cut(picture, i, crop, turned=False)

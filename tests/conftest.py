@@ -1,9 +1,11 @@
 """Small sets that the tests train on, rendered once per session."""
 
+import sys
 from pathlib import Path
 
 import cv2
 import pytest
+from hypothesis import settings
 
 from ocr.data.store import StoreWriter
 from ocr.render.look import load_look
@@ -11,6 +13,10 @@ from ocr.render.scene import render_scene
 from ocr.render.word import render_word
 from ocr.seeding import generator
 from ocr.types import Image, SceneWord
+
+# speed is measured in benchmarks: a busy machine must not fail a test
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 
 def encoded(image: Image) -> bytes:
@@ -45,3 +51,24 @@ def tiny_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_words(root, "synthtext", "train", 40)
     write_words(root, "rendered_words_v1", "test", 12)
     return root
+
+
+@pytest.fixture(scope="session")
+def tiny_recognizer(tiny_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The best checkpoint of a few steps of a narrow CRNN, in its run directory."""
+    return _trained(tiny_root, tmp_path_factory.mktemp("recognizer"), "crnn")
+
+
+@pytest.fixture(scope="session")
+def tiny_detector(tiny_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The best checkpoint of a few steps of a narrow CRAFT, in its run directory."""
+    return _trained(tiny_root, tmp_path_factory.mktemp("detector"), "craft-strong")
+
+
+def _trained(root: Path, runs: Path, recipe: str) -> Path:
+    # Lightning takes seconds to import, and most tests do without it
+    sys.path.insert(0, str(Path(__file__).parent / "run"))
+    from recipes import run
+
+    run(root, runs, recipe)
+    return runs / "run" / "best.ckpt"

@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from ocr.export_text import page_to_dict, page_to_text
 from ocr.reader import MAX_CROP_SIDE, Reader, load_image, read_files
 from ocr.reading_order import reading_lines
-from ocr.types import Detection, Page, Reading
+from ocr.types import Detection, Detects, Page, Reading, Reads
 
 COLOURS = {"red": (230, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 230), "amber": (230, 180, 20)}
 
@@ -194,7 +194,7 @@ def test_every_word_of_every_picture_gets_its_own_reading_in_reading_order():
         pictures.append(picture(240 + i, 100, patches))
         boxes[(100, 240 + i)] = [Detection(rect(*p[:4]), 0.5 + k / 10) for k, p in enumerate(patches)]
     detector, recognizer = ScriptedDetector(boxes), ColourReader()
-    pages = Reader(detector, recognizer).read(pictures, batch=2)
+    pages = exact_reader(detector, recognizer).read(pictures, batch=2)
     for i, page in enumerate(pages):
         names = np.roll(list(COLOURS), i)
         assert [reading.text for _, reading in page.words] == [names[1], names[0], names[3], names[2]]
@@ -219,7 +219,7 @@ def test_boxes_are_straightened(degrees):
     image[inside & (back[..., 0] < 100)] = COLOURS["red"]
     image[inside & (back[..., 0] >= 100)] = COLOURS["blue"]
     recognizer = ColourReader()
-    (page,) = Reader(ScriptedDetector({(200, 200): [Detection(quad, 1.0, degrees)]}), recognizer).read([image])
+    (page,) = exact_reader(ScriptedDetector({(200, 200): [Detection(quad, 1.0, degrees)]}), recognizer).read([image])
     assert page.words[0][1].text == "red-blue"
     assert recognizer.shapes == [[(30, 80, 3)]]
 
@@ -228,7 +228,7 @@ def test_a_tall_box_is_read_both_ways_and_the_surer_reading_stays():
     lines = picture(300, 200, [(20, 20, 30, 60, "red"), (20, 80, 30, 60, "blue"), (120, 20, 30, 120, "green")])
     boxes = [Detection(rect(20, 20, 30, 120), 1.0), Detection(rect(120, 20, 30, 120), 1.0)]
     recognizer = ColourReader()
-    (page,) = Reader(ScriptedDetector({(200, 300): boxes}), recognizer).read([lines])
+    (page,) = exact_reader(ScriptedDetector({(200, 300): boxes}), recognizer).read([lines])
     assert len(recognizer.shapes[0]) == 4
     by_text = {reading.text: detection for detection, reading in page.words}
     down, upright = by_text["red-blue"], by_text["green"]
@@ -241,14 +241,14 @@ def test_a_tall_box_is_read_both_ways_and_the_surer_reading_stays():
 def test_a_stacked_word_is_left_standing():
     recognizer = ColourReader()
     box = Detection(rect(20, 20, 30, 120), 1.0, direction="stacked")
-    Reader(ScriptedDetector({(200, 300): [box]}), recognizer).read([picture(300, 200, [])])
+    exact_reader(ScriptedDetector({(200, 300): [box]}), recognizer).read([picture(300, 200, [])])
     assert recognizer.shapes == [[(120, 30, 3)]]
 
 
 def test_large_words_are_cut_out_smaller():
     recognizer = ColourReader()
     box = Detection(rect(0, 0, 2000, 1000), 1.0)
-    Reader(ScriptedDetector({(1000, 2000): [box]}), recognizer).read([picture(2000, 1000, [])])
+    exact_reader(ScriptedDetector({(1000, 2000): [box]}), recognizer).read([picture(2000, 1000, [])])
     assert recognizer.shapes == [[(MAX_CROP_SIDE, 2 * MAX_CROP_SIDE, 3)]]
 
 
@@ -259,7 +259,7 @@ def test_boxes_without_area_stay_unread_and_boxes_outside_do_not_crash():
         Detection(rect(10, 50, 40, 20), 0.3),
     ]
     image = picture(100, 100, [(10, 50, 40, 20, "green")])
-    (page,) = Reader(ScriptedDetector({(100, 100): boxes}), ColourReader()).read([image])
+    (page,) = exact_reader(ScriptedDetector({(100, 100): boxes}), ColourReader()).read([image])
     texts = {round(d.score, 1): r.text for d, r in page.words}
     assert texts == {0.1: "", 0.2: nearest((255, 255, 255)), 0.3: "green"}
 
@@ -269,14 +269,19 @@ def test_a_picture_without_words_needs_no_recogniser():
         def read(self, images):
             raise AssertionError
 
-    (page,) = Reader(ScriptedDetector({}), Never()).read([picture(50, 40, [])])
+    (page,) = exact_reader(ScriptedDetector({}), Never()).read([picture(50, 40, [])])
     assert page.words == []
     assert page_to_text(page) == ""
-    assert Reader(ScriptedDetector({}), Never()).read([]) == []
+    assert exact_reader(ScriptedDetector({}), Never()).read([]) == []
+
+
+def exact_reader(detector: Detects, recognizer: Reads) -> Reader:
+    """Crops are the boxes themselves."""
+    return Reader(detector, recognizer, margin=0.0)
 
 
 def test_wrong_arrays_and_batches_are_refused():
-    reader = Reader(ScriptedDetector({}), ColourReader())
+    reader = exact_reader(ScriptedDetector({}), ColourReader())
     for bad in (np.zeros((5, 5), np.uint8), np.zeros((5, 5, 3), np.float32), np.zeros((0, 5, 3), np.uint8)):
         with pytest.raises(ValueError, match="give height x width x 3, RGB, uint8"):
             reader.read([bad])
@@ -366,7 +371,7 @@ def test_a_page_as_json():
 
 @pytest.fixture
 def reader():
-    return Reader(ScriptedDetector({(60, 80): [Detection(rect(10, 20, 40, 20), 0.9)]}), ColourReader())
+    return exact_reader(ScriptedDetector({(60, 80): [Detection(rect(10, 20, 40, 20), 0.9)]}), ColourReader())
 
 
 def test_bad_files_cost_one_line_each_and_the_others_go_on(tmp_path, reader, capsys):
