@@ -22,6 +22,8 @@ CORNERS = np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
 """Of a square around the origin, clockwise from the top left."""
 _PLACES = 8
 """How many places are tried for one block."""
+_SHRINKS = (1.0, 0.75, 0.55)
+"""The scales that are tried for one block, in parts of the first."""
 _ROUNDS = 12
 """After how many blocks without a place the picture counts as full."""
 
@@ -226,30 +228,29 @@ def draw_block(
 def place_block(
     page: Page, block: Block, scales: Scales, heights: tuple[float, float], look: Look, rng: np.random.Generator
 ) -> PlacedBlock | None:
-    """Turn and tilt a block and find it a free place, smaller and smaller down to its least scale; None when there is none.
+    """Turn and tilt a block and find it a free place, if need be at a smaller scale; None when there is none.
 
     Tilting changes the heights of words a little; a place where they leave ``heights`` is none.
     """
     angle = np.radians(look.layout.rotation.draw(rng) * rng.random())
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     tilt = _level(block, look, turn, look.layout.perspective.draw(rng) * (rng.random((4, 2)) - 0.5))
-    scale = scales.first
-    while True:
+    for shrink in _SHRINKS:
+        scale = max(scales.first * shrink, scales.least)
         quad = _turned(block, scale, turn, tilt)
         low, high = _heights(block, _matrix(block, quad))
         margin = 3 + 0.3 * block.tallest_word * scale
         around = quad + (CORNERS * margin) @ turn.T
         origin = around.min(0)
         space = np.array([page.width, page.height]) - (around.max(0) - origin)
-        if space.min() >= 0 and heights[0] <= low and high <= heights[1]:
-            for shift in rng.random((_PLACES, 2)) * space - origin:
-                corners = around + shift
-                if page.free(corners):
-                    page.take(corners)
-                    return PlacedBlock(block, _matrix(block, quad + shift), corners.astype(np.float32))
-        if scale <= scales.least:
-            return None
-        scale = max(scale * 0.7, scales.least)
+        if space.min() < 0 or low < heights[0] or high > heights[1]:
+            continue
+        for shift in rng.random((_PLACES, 2)) * space - origin:
+            corners = around + shift
+            if page.free(corners):
+                page.take(corners)
+                return PlacedBlock(block, _matrix(block, quad + shift), corners.astype(np.float32))
+    return None
 
 
 def _turned(block: Block, scale: float, turn: NDArray[np.float64], tilt: NDArray[np.float64]) -> NDArray[np.float64]:
