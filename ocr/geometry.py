@@ -98,7 +98,7 @@ def rectify(image: Image, quad: Points, height: int, max_width: int = 4096) -> t
     to_crop = homography(quad, rectangle(width, height))
     # warpPerspective samples at pixel indices, our coordinates put pixel centres at .5
     shift = np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1]])
-    crop: Image = cv2.warpPerspective(  # type: ignore[assignment]  # OpenCV's stubs know no element type
+    crop: Image = cv2.warpPerspective(
         image,
         shift @ to_crop @ np.linalg.inv(shift),
         (width, height),

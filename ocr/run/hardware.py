@@ -43,6 +43,7 @@ def prepare_torch(threads: int | None, seed: int) -> None:
     warnings.filterwarnings("ignore", message=r".*(does not have many workers|isinstance\(treespec)")
     torch.set_num_threads(threads or DEFAULT_THREADS)
     cv2.setNumThreads(threads or DEFAULT_THREADS)
+    cv2.setNumThreads(threads or DEFAULT_THREADS)
     torch.manual_seed(derived_seed(seed, "weights"))
 
 
