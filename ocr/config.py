@@ -142,16 +142,21 @@ def compose_config(overrides: list[str], config_name: str = "config") -> DictCon
     Raises:
         ValueError: one line that names the place, what was found and the nearest valid names.
     """
-    running = GlobalHydra.instance().hydra
-    GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            return compose(config_name, overrides, return_hydra_config=False)
+        return _compose(overrides, config_name)
     except Exception as error:
         line = explain(error, overrides)
         if line is None:
             raise
         raise ValueError(line) from error
+
+
+def _compose(overrides: list[str], config_name: str = "config") -> DictConfig:
+    running = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return compose(config_name, overrides, return_hydra_config=False)
     finally:
         GlobalHydra.instance().hydra = running
 
@@ -367,8 +372,8 @@ def _explain_missing(error: MissingConfigException) -> str:
 def _explain_key(key: str, overrides: list[str]) -> str:
     kept = [o for o in overrides if o.lstrip("+~").split("=")[0] != key]
     try:
-        valid = list(keys_of(compose_config(kept)))
-    except ValueError:
+        valid = list(keys_of(_compose(kept)))
+    except Exception:  # more than one thing is wrong: the key alone is named
         valid = []
     parent, _, leaf = key.rpartition(".")
     siblings = [v.rpartition(".")[2] for v in valid if v.rpartition(".")[0] == parent]

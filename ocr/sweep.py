@@ -80,7 +80,7 @@ def show(runs: Sequence[Noted]) -> None:
     for run, record in rows:
         error = run.error or (record.error if record else None)
         if error:
-            printer.print(Text(f"{run.folder.name}: {error}", style="red"))
+            printer.print(Text(f"{run.folder.name}: {error}", style="red"), soft_wrap=True)
 
 
 def _cells(record: RunRecord) -> list[str]:

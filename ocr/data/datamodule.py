@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -22,6 +24,7 @@ from ocr.types import Scene, SceneBatch, Word, WordBatch
 
 NEAREST_TRIES = 100
 """How many neighbours of an undecodable sample are tried before the run gives up."""
+PR_SET_PDEATHSIG = 1
 
 
 class Encoder(Protocol):
@@ -113,8 +116,18 @@ def _whole(samples: list[Scene | Word | None]) -> list[Scene | Word]:
     return [s for s in samples if s is not None]
 
 
+def die_with_parent() -> None:
+    """Ask Linux to end this process when its parent dies, however that was killed.
+
+    A loader process whose parent was killed would otherwise wait for ever on a full pipe, for its siblings hold the other end.
+    """
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def _start_worker(_: int) -> None:
     """Leave Ctrl-C to the main process, which finishes its step with what the workers give it; one thread each."""
+    die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(0)
 

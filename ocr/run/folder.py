@@ -26,7 +26,7 @@ def run_folder(settings: dict[str, Any]) -> Path:
     """``<runs>/[<study>/]<name>``; the name is made from the choices, and from a hash of all values when others were changed."""
     name = settings["name"]
     if name is None:
-        data = "+".join(settings["data"]["sources"]) if settings["data"] else "no-data"
+        data = "+".join(settings["data"]["sources"]) if settings.get("data") else "no-data"
         name = f"{model_name(settings)}-{data}-s{settings['seed']}"
         if unnamed_choices():
             name += f"-{identity_hash(settings)[:8]}"

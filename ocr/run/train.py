@@ -15,7 +15,7 @@ import pytorch_lightning as pl
 
 from ocr import sweep
 from ocr.config import Config, as_yaml, build, plain, set_names, sweep_job, unnamed_choices
-from ocr.data.datamodule import DataModule
+from ocr.data.datamodule import DataModule, die_with_parent
 from ocr.data.sets import open_set
 from ocr.run import checkpoint, hardware
 from ocr.run.announce import show_config, show_data, show_end
@@ -53,7 +53,9 @@ def train(config: Config) -> float:
         KeyboardInterrupt: asked to stop; everything is saved.
     """
     console.quiet = not leads()
-    if config.task is None:
+    if not leads():
+        die_with_parent()
+    if config.get("task") is None:
         raise ValueError("no model is chosen; for example model=craft or model=trba")
     settings = plain(config)
     folder = run_folder(settings)
@@ -83,7 +85,7 @@ def train(config: Config) -> float:
     except Exception as error:
         sweep.failed(folder, str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}")
         if sweep_job() is not None:
-            console.print(f"{folder} failed: {error}", style="red", highlight=False, markup=False)
+            console.print(f"{folder} failed: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
             if not isinstance(error, ValueError):
                 traceback.print_exc()
         raise
@@ -218,7 +220,7 @@ class _Run:
         return DataModule(
             root=settings["root"],
             task=settings["task"],
-            sources=(settings["data"] or {}).get("sources") or {},
+            sources=(settings.get("data") or {}).get("sources") or {},
             encoder=build(settings["encoder"], "encoder", **extra),
             seed=settings["seed"],
             overfit=settings["overfit"],
@@ -226,10 +228,14 @@ class _Run:
         )
 
     def _module(self, network: Any) -> Any:
-        settings = self.settings
+        settings, extra = self.settings, {}
+        if settings["overfit"] and settings["task"] == "detection":
+            # whole scenes are scaled to the training size then: they are validated as they were seen
+            extra = {"long_side": settings["encoder"]["size"], "max_enlargement": float("inf")}
         return build(
             settings["module"],
             "module",
+            **extra,
             network=network,
             network_config=settings["model"],
             optimizer=build(settings["optim"], "optim"),
