@@ -116,8 +116,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_quietly(lambda: _main(argv))
 
 
+def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments; overrides may stand between and behind the options, where argparse does not expect them."""
+    arguments, left = parser().parse_known_args(argv)
+    unknown = [a for a in left if a.startswith("-") or "=" not in a or arguments.run is not _evaluate]
+    if unknown:
+        parser().error(f"unrecognized arguments: {' '.join(unknown)}")
+    if left:
+        arguments.overrides += left
+    return arguments
+
+
 def _main(argv: Sequence[str] | None) -> int:
-    arguments = parser().parse_args(argv)
+    arguments = _parsed(argv)
     try:
         return int(arguments.run(arguments))
     except KeyboardInterrupt:

@@ -361,6 +361,9 @@ def explain(error: BaseException, overrides: list[str]) -> str | None:
 def _explain_missing(error: MissingConfigException) -> str:
     path = (error.missing_cfg_file or "").removesuffix(".yaml").lstrip("/")
     group, _, name = path.rpartition("/")
+    if group.startswith("source/"):
+        task = group.partition("/")[2]
+        return f"data={name}: {name} has nothing for {task}; what has: {', '.join(names_in(group))}"
     wrong = next((p for p in name.split("+") if p not in names_in(group)), name)
     source = re.search(r"In '([^']+)'", str(error))
     where = (

@@ -71,7 +71,7 @@ def show(runs: Sequence[Noted]) -> None:
     table = Table(title=f"{len(runs)} runs", title_justify="left")
     for column in COLUMNS:
         table.add_column(column, overflow="fold")
-    for run, record in sorted(rows, key=lambda row: -(row[1].score or 0.0) if row[1] else 1.0):
+    for run, record in sorted(rows, key=lambda row: _rank(row[1])):
         differs = " ".join(o for o in (record.overrides if record else run.overrides) if o not in shared)
         cells = _cells(record) if record else ["failed"]
         table.add_row(*map(Text, (run.folder.name, differs, *cells)))
@@ -81,6 +81,11 @@ def show(runs: Sequence[Noted]) -> None:
         error = run.error or (record.error if record else None)
         if error:
             printer.print(Text(f"{run.folder.name}: {error}", style="red"), soft_wrap=True)
+
+
+def _rank(record: RunRecord | None) -> float:
+    """Lower comes first; runs without a score come last."""
+    return -record.score if record and record.score is not None else 1.0
 
 
 def _cells(record: RunRecord) -> list[str]:

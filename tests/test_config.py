@@ -132,6 +132,7 @@ def test_every_key_in_conf_has_a_comment() -> None:
         (["model=craft", "length.max_step=3"], r"length\.max_step: .*nearest: length\.max_steps"),
         (["model=craft", "data.sources.icdar2015.wieght=3"], r"wieght.*nearest: data\.sources\.icdar2015\.weight"),
         (["model=trba", "feat=resnte"], r"no feat named 'resnte'.*resnet"),
+        (["model=craft", "data=synthtext+mjsynth"], r"data=mjsynth: mjsynth has nothing for detection.*icdar2015"),
         (["model=craft", "trainer=gpus"], r"no trainer named 'gpus'.*gpu"),
     ],
 )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from netrc import NetrcParseError, netrc
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import cv2
 
@@ -101,6 +103,17 @@ class Journal:
             self._run.log({"step": step, **values})
 
 
+def _has_key() -> bool:
+    """Whether wandb would find a key without asking for one."""
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    try:
+        return netrc(os.environ.get("NETRC")).authenticators(host) is not None
+    except (OSError, NetrcParseError):
+        return False
+
+
 def _wandb_run(folder: Path, name: str, config: dict[str, Any], project: str) -> Any:
     try:
         import wandb
@@ -108,7 +121,7 @@ def _wandb_run(folder: Path, name: str, config: dict[str, Any], project: str) ->
         raise ValueError(
             "logger=wandb: wandb is not installed; pip install wandb, or leave logger=wandb away"
         ) from None
-    mode: Any = os.environ.get("WANDB_MODE") or ("online" if wandb.api.api_key else "offline")
+    mode: Any = os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
     identity = folder / "wandb_id"
     if not identity.exists():
         identity.write_text(os.urandom(6).hex())

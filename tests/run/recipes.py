@@ -41,14 +41,15 @@ def run(root: Path, runs: Path, recipe: str, *more: str) -> float:
     return train(compose_config(overrides(root, runs, recipe, *more)))
 
 
-def start(*arguments: str, environment: dict[str, str] | None = None, **options: Any) -> subprocess.Popen[str]:
+def start(*arguments: str, environment: dict[str, str | None] | None = None, **options: Any) -> subprocess.Popen[str]:
     """``python train.py …`` in a process of its own."""
+    variables = os.environ | {"OMP_NUM_THREADS": "1"} | (environment or {})
     return subprocess.Popen(
         [sys.executable, str(CONF.parent / "train.py"), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"} | (environment or {}),
+        env={k: v for k, v in variables.items() if v is not None},
         **options,
     )
 
