@@ -36,7 +36,7 @@ $(DONE): pyproject.toml
 	@$(BIN)/python -c 'import cv2, torch, pytorch_lightning; print(f"  installed: torch {torch.__version__}, OpenCV {cv2.__version__}")'
 	@touch $@
 
-demo: $(DONE)  ## render data, train a detector and a recogniser, evaluate, read pictures, write a page (under 10 minutes)
+demo: $(DONE)  ## render data, train a detector and a recogniser, evaluate, read pictures, write a page (about 10 minutes)
 	@$(BIN)/python -m experiments.demo --data $(DATA) --runs $(RUNS)
 
 demo-data: $(DONE)  ## render the stand-ins for SynthText, ICDAR 2015 and MJSynth into data/demo and prepare them
