@@ -231,7 +231,8 @@ def write_page(demo: Demo, pictures: Sequence[tuple[Any, str]], path: Path) -> P
     lines = [(n, v, u, t) for n, v, u, t in figures(demo)] + [(t, s, "s", None) for t, s in demo.seconds.items()]
     document = html.page(
         "Demo: detector and recogniser trained on rendered text",
-        "Every number here was measured on text that this project rendered itself. None of them is a result on ICDAR, SynthText or MJSynth.",
+        "Every number here was measured on text that this project rendered itself; "
+        "none is a result on ICDAR, SynthText or MJSynth.",
         html.section("Figures", html.table(("Figure", "Value", "Unit", "Target"), lines)),
         html.section(
             "Scores",
