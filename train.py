@@ -11,7 +11,7 @@ import hydra
 from omegaconf import DictConfig
 
 from ocr.config import CONF, explain
-from ocr.terminal import OutputClosed, run_quietly
+from ocr.terminal import run_quietly
 
 _errors: list[Exception] = []
 
@@ -48,8 +48,6 @@ def main() -> int:
 
 def _report(error: Exception, failures: str | None) -> int:
     """Print what went wrong in one line; what is nobody's mistake but ours keeps its traceback."""
-    if isinstance(error, OutputClosed):
-        raise error
     if failures:
         print(f"error: {failures}", file=sys.stderr)
         return 1

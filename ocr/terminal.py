@@ -13,8 +13,8 @@ CLOSED = 141
 """Exit status when the reader of our output went away, as a shell reports SIGPIPE."""
 
 
-class OutputClosed(Exception):
-    """Nobody reads standard output any more, for example behind ``| head``."""
+class OutputClosed(BaseException):
+    """Nobody reads standard output any more, for example behind ``| head``; like a Ctrl-C it ends sweeps as well."""
 
 
 class _Console(Console):

@@ -114,7 +114,7 @@ class Rows(pl.Callback):
 
     Args:
         journal: of the run.
-        batch_size: samples per step, of all processes together.
+        batch_size: samples per step and process.
         every: steps between rows.
         checkpoints: says how long saving took, which is neither training nor waiting.
     """
@@ -126,15 +126,17 @@ class Rows(pl.Callback):
         self.checkpoints = checkpoints
         self._total = self._warm = self._last_row = Pace()
         self._mark = self._saving = self._validation_began = 0.0
+        self._samples = 0
 
     @property
     def pace(self) -> tuple[int, float]:
         """Samples and seconds of this attempt, without its first steps where there are others, and without validation."""
         mean = self._total.since(self._warm) if self._total.steps > self._warm.steps else self._total
-        return mean.steps * self.batch_size, round(mean.seconds, 3)
+        return mean.steps * self._samples, round(mean.seconds, 3)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
+        self._samples = self.batch_size * trainer.world_size
         self._mark = time.perf_counter()
 
     def on_train_batch_start(
@@ -167,7 +169,7 @@ class Rows(pl.Callback):
         gpu = torch.cuda.max_memory_allocated() / 1e6 if torch.cuda.is_available() else 0.0
         self.journal.timing(
             trainer.global_step,
-            samples_per_second=round(lately.steps * self.batch_size / lately.seconds, 2),
+            samples_per_second=round(lately.steps * self._samples / lately.seconds, 2),
             data_wait=round(lately.waited / lately.seconds, 4),
             peak_memory_mb=round(peak_memory_mb(), 1),
             **({"peak_gpu_memory_mb": round(gpu, 1)} if gpu else {}),

@@ -19,7 +19,7 @@ class ProgressLine(pl.Callback):
     Args:
         name: of the run, in front of every line.
         max_steps: where the bar ends.
-        batch_size: samples per step, of all processes together.
+        batch_size: samples per step and process.
         console: where it is printed.
     """
 
@@ -43,9 +43,11 @@ class ProgressLine(pl.Callback):
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[note]}"),
                 TimeElapsedColumn(),
-                TextColumn("left"),
+                TextColumn("elapsed"),
                 TimeRemainingColumn(),
+                TextColumn("left"),
                 console=self.console,
+                transient=True,
             )
             self.bar.start()
             self._task = self.bar.add_task(self.name, total=self.max_steps, completed=trainer.global_step, note="")
@@ -57,7 +59,7 @@ class ProgressLine(pl.Callback):
         now, step = time.perf_counter(), trainer.global_step
         if now - self._last < (BAR_SECONDS if self.bar else LINE_SECONDS) and step < self.max_steps:
             return
-        speed = (step - self._last_step) * self.batch_size / max(now - self._last, 1e-9)
+        speed = (step - self._last_step) * self.batch_size * trainer.world_size / max(now - self._last, 1e-9)
         loss = trainer.callback_metrics.get("train/loss")
         note = f"{speed:.1f} samples/s" + (f"  loss {float(loss):.4f}" if loss is not None else "")
         if self.bar:

@@ -76,19 +76,32 @@ def train(config: Config) -> float:
         if not leads():
             return 0.0  # Lightning kills all processes of a run when one of them fails
         raise KeyboardInterrupt(str(stop)) from stop
-    except OSError as error:
-        if error.errno not in UNWRITABLE:
-            raise
-        line = f"cannot write {error.filename or folder} ({error.strerror}): make room there or choose another runs=…"
-        sweep.failed(folder, line)
-        raise ValueError(f"{line}; what was saved before is untouched") from error
     except Exception as error:
-        sweep.failed(folder, str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}")
-        if sweep_job() is not None:
-            console.print(f"{folder} failed: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
-            if not isinstance(error, ValueError):
-                traceback.print_exc()
-        raise
+        readable = _readable(error, folder)
+        _tell(readable, folder)
+        if readable is error:
+            raise
+        raise readable from error
+
+
+def _readable(error: Exception, folder: Path) -> Exception:
+    """A place that cannot be written as one line; any other error as it is."""
+    if not isinstance(error, OSError) or error.errno not in UNWRITABLE:
+        return error
+    return ValueError(
+        f"cannot write {error.filename or folder} ({error.strerror}): make room there or choose another runs=…; "
+        "what was saved before is untouched"
+    )
+
+
+def _tell(error: Exception, folder: Path) -> None:
+    """Note the failure for the table of a sweep, which goes on; there, say at once what happened."""
+    expected = isinstance(error, ValueError)
+    sweep.failed(folder, str(error) if expected else f"{type(error).__name__}: {error}")
+    if sweep_job() is not None:
+        console.print(f"{folder} failed: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        if not expected:
+            traceback.print_exception(error)
 
 
 def check(config: Config) -> None:
@@ -253,16 +266,13 @@ class _Run:
             "trained_on": record.data,
         }
         checkpoints = Checkpoints(self.folder, settings["select"], length["save_every"], length["val_every"], origin)
-        batch = settings["loader"]["batch_size"]
-        together = batch * (settings["trainer"]["devices"] if isinstance(settings["trainer"]["devices"], int) else 1)
+        batch, shown = settings["loader"]["batch_size"], settings["progress"] and leads()
         return _Callbacks(
             ReproducibleSteps(settings["seed"]),
             SkippedSamples(batch, console),
-            Rows(journal, together, length["log_every"], checkpoints),
+            Rows(journal, batch, length["log_every"], checkpoints),
             Pictures(journal, self.protocol, length["val_every"], settings["pictures"] if leads() else 0),
-            ProgressLine(record.model, length["max_steps"], together, console)
-            if settings["progress"] and leads()
-            else None,
+            ProgressLine(record.model, length["max_steps"], batch, console) if shown else None,
             checkpoints,
         )
 

@@ -58,6 +58,7 @@ def test_the_mean_speed_leaves_out_the_first_steps_and_validation(monkeypatch: p
 
     class Trainer:
         global_step = 0
+        world_size = 2
 
     class Saves:
         seconds = 0.0
@@ -73,7 +74,7 @@ def test_the_mean_speed_leaves_out_the_first_steps_and_validation(monkeypatch: p
         rows.on_train_batch_end(trainer, None, None, None, step)  # type: ignore[arg-type]
         now += 7.0  # saving
         saves.seconds += 7.0
-    assert rows.pace == (80, pytest.approx(10 * 2.0))
+    assert rows.pace == (160, pytest.approx(10 * 2.0))
     assert rows._total.since(rows._warm) == Pace(10, pytest.approx(15.0), pytest.approx(5.0))
 
 
