@@ -25,7 +25,7 @@ LAYERS: list[tuple[str, str]] = [
     (RUN, rf"{GROUND}|{PARTS}|{RUN}"),
     (r"data_prep\.rendered", rf"{GROUND}|ocr\.(data|render)\b.*|data_prep\b.*"),
     (r"data_prep\b.*", rf"{GROUND}|ocr\.data\b.*|data_prep\b.*"),
-    (r"ocr\.cli|train|experiments\b.*", r".*"),
+    (r"ocr\.cli|ocr\.commands\b.*|train|experiments\b.*", r".*"),
 ]
 """A module, by the first pattern that fits its name, may import ours that fit the second; ``{own}`` is its own package."""
 
@@ -39,7 +39,7 @@ HOMES = {
 """A library, and the modules that may import it."""
 
 WITHOUT_TORCH = r"""
-    ocr\.(types|geometry|charset|seeding|reader|reading_order|export_text|draw|page|terminal|cli|sweep)
+    ocr\.(types|geometry|charset|seeding|reader|reading_order|export_text|draw|page|terminal|cli|sweep)|ocr\.commands\b.*
     | ocr\.detection\.(postprocess|score_maps) | ocr\.recognition\.(codec|decode)
     | ocr\.(metrics|render)\b.* | ocr\.data\.(?!datamodule).* | ocr\.run\.record | data_prep\b(?!\.__main__).*
 """
