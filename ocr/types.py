@@ -13,7 +13,7 @@ Tensor names carry their axes:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,6 +165,24 @@ class Score:
     n: int
     low: float | None = None
     high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What the names and shapes of somebody's weights say of the network they belong to.
+
+    ``recognise(names_and_shapes)`` of ``ocr.recognition.published`` and ``ocr.detection.published`` finds it, or None when
+    the weights are of no network of theirs; ``convert(state, published)`` then renames the weights to ours, and leaves
+    names that the network does not know as they are.
+
+    ``network`` is the node that builds our network, ``prefix`` what every name in the file begins with (``module.`` or
+    nothing).  ``missing`` names what neither names nor shapes can tell and a person must give, with one line on each.
+    """
+
+    task: Literal["detection", "recognition"]
+    network: dict[str, Any]
+    prefix: str = ""
+    missing: dict[str, str] = field(default_factory=dict)
 
 
 class Detects(Protocol):
