@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-HELP = "score a checkpoint on prepared sets under a named protocol"
-EXAMPLE = "ocr evaluate runs/…/best.ckpt data=icdar2015 protocol=ic15_iou root=data"
+HELP = "score a checkpoint on prepared sets under one or more named protocols"
+EXAMPLE = "ocr evaluate runs/…/best.ckpt protocol=baek2019+case62+full94 root=data"
 OVERRIDES = True
 
 
@@ -16,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "overrides",
         nargs="*",
-        help="data=SET[+SET…] (required), root=FOLDER, protocol=NAME (default: that of training)",
+        help="data=SET[+SET…] (a benchmark brings its own), root=FOLDER, protocol=NAME[+NAME…] (default: that of training)",
     )
     parser.add_argument("--split", default="test", help="split of the sets (default: test)")
     parser.add_argument("--out", help="folder for per-sample rows (default: predictions/ beside the checkpoint)")
@@ -38,19 +40,34 @@ def run(arguments: argparse.Namespace) -> int:
     content = checkpoint.read(path)
     preset = "craft" if content["ocr"]["task"] == "detection" else "crnn"
     given = dict(o.partition("=")[::2] for o in arguments.overrides)
-    if not given.get("data"):
-        raise ValueError(
-            "name the sets to evaluate on: data=icdar2015, data=rendered_words_v1+us_plates, or the path of a prepared set"
-        )
-    settings = plain(
-        compose_config([f"model={preset}", *(o for o in arguments.overrides if not o.startswith("data="))])
-    )
-    if "protocol" not in given:
-        settings["protocol"] = content.get("origin", {}).get("settings", settings)["protocol"]
+    of_protocol = [o for o in arguments.overrides if o.lstrip("+~").startswith("protocol.")]
+    others = [
+        o for o in arguments.overrides if o.partition("=")[0] not in ("data", "protocol") and o not in of_protocol
+    ]
+    settings = plain(compose_config([f"model={preset}", *others]))
+    names = [name for name in given.get("protocol", "").split("+") if name]
+    nodes = _protocols(names, of_protocol, [f"model={preset}", *others])
+    nodes = nodes or [content.get("origin", {}).get("settings", settings)["protocol"]]
     out = Path(arguments.out) if arguments.out else path.parent / "predictions"
     console = make_console()
-    names = set_names(given["data"], preset)
-    rows = evaluate_checkpoint(path, names, settings, out, console, arguments.split, arguments.device)
+    sets = set_names(given["data"], preset) if given.get("data") else []
+    rows = evaluate_checkpoint(path, sets, settings, out, console, arguments.split, arguments.device, nodes)
     print_scores(rows, console)
     console.print(f"per-sample rows and scores.jsonl: {out}", highlight=False, soft_wrap=True)
     return 0
+
+
+def _protocols(names: Sequence[str], values: Sequence[str], others: Sequence[str]) -> list[dict[str, Any]]:
+    """The nodes of named protocols; a word ``protocol.key=value`` is for those of them that have the key."""
+    from ocr.config import compose_config, keys_of, plain
+
+    nodes, taken = [], set()
+    for name in names:
+        known = {f"protocol.{key}" for key in keys_of(compose_config([*others, f"protocol={name}"]).protocol)}
+        fitting = [o for o in values if len(names) == 1 or o.lstrip("+~").partition("=")[0] in known]
+        nodes.append(plain(compose_config([*others, f"protocol={name}", *fitting]).protocol))
+        taken.update(fitting)
+    left = [o for o in values if o not in taken]
+    if left:
+        raise ValueError(f"{left[0]}: {'no named protocol has this key' if names else 'name the protocol= it is for'}")
+    return nodes

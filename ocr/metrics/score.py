@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -35,13 +35,19 @@ def wilson(hits: int, n: int) -> Interval | None:
     return max(0.0, float((centre - spread) / total)), min(1.0, float((centre + spread) / total))
 
 
-def bootstrap(rows: ArrayLike, statistic: Callable[[Floats], Floats], resamples: int = RESAMPLES) -> Interval | None:
+def bootstrap(
+    rows: ArrayLike,
+    statistic: Callable[[Floats], Floats],
+    resamples: int = RESAMPLES,
+    strata: Sequence[Hashable] | None = None,
+) -> Interval | None:
     """The percentile bootstrap interval of a statistic of column sums; None below two rows.
 
     Args:
         rows: n x k, one row for each unit that is drawn with replacement (a picture, or a word crop).
         statistic: takes the column sums of the resamples, r x k, and returns r values.
         resamples: how many times the set is drawn anew.
+        strata: for each row the part of the set that it belongs to; every part keeps its number of rows.  None: one part.
 
     Rows that are equal are drawn together (a multinomial over distinct rows), so the time depends on how many differ,
     not on n.  The seed is fixed: the same rows in any order give the same interval.
@@ -51,11 +57,47 @@ def bootstrap(rows: ArrayLike, statistic: Callable[[Floats], Floats], resamples:
     table = np.asarray(rows, np.float64)
     if len(table) < 2:
         return None
-    distinct, counts = np.unique(table, axis=0, return_counts=True)
     rng = generator(BOOTSTRAP_SEED, "bootstrap")
-    drawn = rng.multinomial(len(table), counts / len(table), size=resamples)
-    low, high = np.percentile(statistic(drawn @ distinct), [2.5, 97.5])
+    sums = np.zeros((resamples, table.shape[1]))
+    for part in _parts(table, strata):
+        distinct, counts = np.unique(part, axis=0, return_counts=True)
+        sums += rng.multinomial(len(part), counts / len(part), size=resamples) @ distinct
+    low, high = np.percentile(statistic(sums), [2.5, 97.5])
     return float(low), float(high)
+
+
+def _parts(table: Floats, strata: Sequence[Hashable] | None) -> list[Floats]:
+    if strata is None:
+        return [table]
+    places: dict[Hashable, list[int]] = {}
+    for place, part in enumerate(strata):
+        places.setdefault(part, []).append(place)
+    return [table[places[part]] for part in sorted(places, key=str)]
+
+
+def picture_sums(
+    keys: Sequence[str], values: Sequence[float], strata: Sequence[str] | None = None
+) -> tuple[Floats, list[str]]:
+    """Units for :func:`bootstrap` of a mean over words: per picture, the sum of its values and its number of words; and its part.
+
+    Words of one picture (``set/picture#3``: what stands before ``#``) are not independent, so they are drawn together.  A
+    word without a key is a unit of its own.
+    """
+    sums: dict[Hashable, list[float]] = {}
+    parts: dict[Hashable, str] = {}
+    for place, (key, value) in enumerate(zip(keys, values, strict=True)):
+        part = strata[place] if strata is not None else ""
+        unit = (part, key.partition("#")[0] or place)
+        total = sums.setdefault(unit, [0.0, 0.0])
+        total[0] += value
+        total[1] += 1
+        parts[unit] = part
+    return np.array(list(sums.values())), list(parts.values())
+
+
+def mean_and_deviation(values: Sequence[float]) -> tuple[float, float | None]:
+    """Mean and sample standard deviation (n - 1) over runs; one run has no deviation."""
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
 def ratio(part: float, whole: float) -> float:

@@ -1,4 +1,4 @@
-"""Word accuracy and 1-NED under a named folding.
+"""Word accuracy and 1-NED under a named folding, and what the confidence is worth.
 
 A protocol says which differences between a label and a reading do not count.  Every label counts in n: one that the
 folding empties, or that the model could never have written, is right or wrong like any other.
@@ -14,7 +14,8 @@ from typing import Literal, get_args
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-from ocr.metrics.score import Interval, bootstrap, wilson
+from ocr.metrics.calibration import area_under_risk_coverage, expected_calibration_error
+from ocr.metrics.score import Interval, bootstrap, picture_sums, wilson
 from ocr.types import Reading, Score
 
 Keep = Literal["ascii_alphanumeric", "alphanumeric", "all"]
@@ -128,10 +129,14 @@ class WordProtocol:
 
 @dataclass(frozen=True)
 class WordResult:
-    """Compared words and their means in [0, 1], higher is better; ``ned`` is the mean of 1-NED."""
+    """Compared words and their means in [0, 1]; ``ned`` is the mean of 1-NED.
+
+    ``strata`` names, for every row, the list it comes from where several are scored together.
+    """
 
     protocol: WordProtocol
     rows: list[WordRow]
+    strata: Sequence[str] | None = None
 
     @property
     def n(self) -> int:
@@ -154,13 +159,25 @@ class WordResult:
         return sum(not row.truth_folded for row in self.rows)
 
     def scores(self, set_name: str) -> list[Score]:
-        """Word accuracy with its Wilson interval and 1-NED with its bootstrap interval over words."""
-        accuracy = wilson(sum(row.correct for row in self.rows), self.n)
-        ned = bootstrap([[row.ned] for row in self.rows], lambda sums: sums[:, 0] / self.n)
+        """Word accuracy and 1-NED with their bootstrap intervals; the confidence's calibration error and risk–coverage area.
+
+        The bootstrap draws pictures, not words (:func:`ocr.metrics.score.picture_sums`), of every list of ``strata`` as many as
+        it has.  Where all words are right, or all wrong, every draw is the same, and the accuracy has the Wilson interval.
+        """
+        accuracy = [float(row.correct) for row in self.rows]
+        sure = [row.confidence for row in self.rows]
         return [
-            self._score(set_name, "word_accuracy", self.word_accuracy, accuracy),
-            self._score(set_name, "1-NED", self.ned, ned),
+            self._score(set_name, "word_accuracy", self.word_accuracy, self._interval(accuracy, certain=True)),
+            self._score(set_name, "1-NED", self.ned, self._interval([row.ned for row in self.rows])),
+            self._score(set_name, "ECE", expected_calibration_error(sure, accuracy), None),
+            self._score(set_name, "AURC", area_under_risk_coverage(sure, accuracy), None),
         ]
+
+    def _interval(self, values: Sequence[float], certain: bool = False) -> Interval | None:
+        if certain and sum(values) in (0, self.n):
+            return wilson(int(sum(values)), self.n)
+        units, strata = picture_sums([row.key for row in self.rows], values, self.strata)
+        return bootstrap(units, lambda sums: sums[:, 0] / sums[:, 1], strata=strata)
 
     def _score(self, set_name: str, metric: str, value: float, interval: Interval | None) -> Score:
         low, high = interval or (None, None)

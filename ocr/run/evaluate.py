@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -17,6 +18,8 @@ from ocr import __version__
 from ocr.config import build
 from ocr.data.sets import SceneSet, WordSet, open_set
 from ocr.data.store import UndecodableImage
+from ocr.metrics.benchmark import WordBenchmark
+from ocr.metrics.words import WordProtocol, WordResult
 from ocr.run import checkpoint
 from ocr.run.logging import read_rows
 from ocr.run.record import write_atomically
@@ -28,8 +31,17 @@ SCORES = "scores.jsonl"
 
 
 @dataclass(slots=True)
+class Pass:
+    """What a model gave for every sample of a set, in order: the arguments of a protocol's ``row``; from one inference."""
+
+    data: SceneSet | WordSet
+    outputs: list[tuple[Any, ...]]
+    undecodable: list[str]
+
+
+@dataclass(slots=True)
 class Evaluation:
-    """The scores of one set with what makes them comparable, and the per-sample rows they were computed from."""
+    """The scores of one set, or list of a benchmark, with what makes them comparable, and the per-sample rows behind them."""
 
     set: str
     split: str
@@ -75,26 +87,83 @@ def evaluate(deployed: Any, data: SceneSet | WordSet, protocol: Any, console: Co
         ValueError: protocol and set are of different tasks.
     """
     check_protocol(protocol, data.task)
-    rows: list[Any] = []
-    undecodable: list[str] = []
-    for samples in _batches(data, undecodable, console):
-        rows += (
-            _detected(deployed, samples, protocol) if data.task == "detection" else _read(deployed, samples, protocol)
-        )
+    return score(infer(deployed, data, console), protocol)
+
+
+def infer(deployed: Any, data: SceneSet | WordSet, console: Console | None = None) -> Pass:
+    """Run a detector or recogniser over a whole set once; any number of protocols can score what it gave."""
+    found = Pass(data, [], [])
+    outputs = _detected if data.task == "detection" else _read
+    for samples in _batches(data, found.undecodable, console):
+        found.outputs += outputs(deployed, samples)
+    return found
+
+
+def score(found: Pass, protocol: Any) -> Evaluation:
+    """Score a set under a protocol."""
+    rows = [protocol.row(*output) for output in found.outputs]
     result = protocol.result(rows)
-    bins = result.by_height() if data.task == "detection" else []
+    evaluation = _evaluation([found], found.data.name, protocol, result.scores(found.data.name))
+    evaluation.rows = [asdict(row) for row in rows]
+    if found.data.task == "detection":
+        evaluation.by_height = [{"height": b.label, "recall": b.recall, "n": b.n} for b in result.by_height()]
+    return evaluation
+
+
+def score_together(passes: Sequence[Pass], protocol: WordProtocol) -> Evaluation:
+    """Score several word sets as one, weighted by samples; its name is theirs with ``+`` between."""
+    rows = [protocol.row(*output) for found in passes for output in found.outputs]
+    result = WordResult(protocol, rows, [found.data.name for found in passes for _ in found.outputs])
+    name = "+".join(found.data.name for found in passes)
+    return _evaluation(passes, name, protocol, result.scores(name))
+
+
+def score_benchmark(passes: Sequence[Pass], benchmark: WordBenchmark) -> tuple[list[Evaluation], list[Evaluation]]:
+    """Score a benchmark's lists and totals; also its sets, with rows that say which lists each sample is of, and no scores.
+
+    Raises:
+        ValueError: a list has another size than was published.
+    """
+    of = {found.data.name: found for found in passes}
+    rows = {name: [benchmark.row(*output) for output in found.outputs] for name, found in of.items()}
+    members = benchmark.members({name: _labelled(found.data) for name, found in of.items()})
+    lists = []
+    for name, result in benchmark.results(rows, members).items():
+        column = benchmark.columns.get(name)
+        behind = [of[column.set]] if column else list(passes)
+        lists.append(_evaluation(behind, name, benchmark, result.scores(name)))
+    sets = []
+    for name, found in of.items():
+        evaluation = _evaluation([found], name, benchmark, [])
+        belongs = benchmark.belongs(name, len(rows[name]), members)
+        evaluation.rows = [asdict(row) | {"lists": own} for row, own in zip(rows[name], belongs, strict=True)]
+        sets.append(evaluation)
+    return lists, sets
+
+
+def _evaluation(passes: Sequence[Pass], name: str, protocol: Any, scores: list[Score]) -> Evaluation:
+    """Without rows; of several sets: real when all are, and a fingerprint over theirs."""
+    sets = [found.data for found in passes]
+    fingerprints = [data.fingerprint for data in sets]
+    joined = hashlib.sha256(" ".join(fingerprints).encode()).hexdigest()
     return Evaluation(
-        data.name,
-        data.split,
-        data.kind,
-        data.fingerprint,
+        name,
+        sets[0].split,
+        next((data.kind for data in sets if data.kind != "real"), "real"),
+        fingerprints[0] if len(sets) == 1 else joined,
         protocol.name,
         protocol.version,
-        undecodable,
-        result.scores(data.name),
-        [asdict(row) for row in rows],
-        [{"height": b.label, "recall": b.recall, "n": b.n} for b in bins],
+        [key for found in passes for key in found.undecodable],
+        scores,
+        [],
+        [],
     )
+
+
+def _labelled(data: SceneSet | WordSet) -> list[tuple[str, str]]:
+    if not isinstance(data, WordSet):
+        raise ValueError(f"{data.name} is a set of scenes, and a benchmark of words needs word crops")
+    return list(zip(data.keys(), data.texts(), strict=True))
 
 
 def _batches(data: SceneSet | WordSet, undecodable: list[str], console: Console | None) -> Iterator[list[Any]]:
@@ -113,19 +182,42 @@ def _batches(data: SceneSet | WordSet, undecodable: list[str], console: Console 
         yield samples
 
 
-def _detected(deployed: Any, samples: Sequence[Any], protocol: Any) -> list[Any]:
+def _detected(deployed: Any, samples: Sequence[Any]) -> list[tuple[Any, ...]]:
     found = iter(deployed.detect([s.image for s in samples if s.image.size]))
     nothing: list[Detection] = []
-    return [protocol.row(next(found) if s.image.size else nothing, s.words, s.key) for s in samples]
+    return [(next(found) if s.image.size else nothing, s.words, s.key) for s in samples]
 
 
-def _read(deployed: Any, samples: Sequence[Any], protocol: Any) -> list[Any]:
+def _read(deployed: Any, samples: Sequence[Any]) -> list[tuple[Any, ...]]:
     readings = iter(deployed.read([s.image for s in samples if s.image.size]))
     nothing = Reading("", 0.0)
     return [
-        protocol.row(s.text, next(readings) if s.image.size else nothing, s.key, s.image.shape[1], s.image.shape[0])
+        (s.text, next(readings) if s.image.size else nothing, s.key, s.image.shape[1], s.image.shape[0])
         for s in samples
     ]
+
+
+def open_sets(
+    settings: dict[str, Any], protocols: Sequence[Any], names: Sequence[str], split: str
+) -> dict[str, SceneSet | WordSet]:
+    """The sets to evaluate on, by name, opened and with the sizes that benchmarks ask for: what can be known before inference.
+
+    Args:
+        settings: a composed config as plain data: ``root`` and ``task`` are used.
+        protocols: a benchmark adds its own sets.
+        names: sets under the root, or paths of prepared sets.
+        split: which split of the sets.
+
+    Raises:
+        ValueError: a set is missing or cannot be read, or a benchmark finds another number of samples than was published.
+    """
+    benchmarks = [protocol for protocol in protocols if isinstance(protocol, WordBenchmark)]
+    wanted = dict.fromkeys([*names, *(name for benchmark in benchmarks for name in benchmark.sets)])
+    sets = {name: open_set(settings["root"], settings["task"], name, split) for name in wanted}
+    labels = {name: _labelled(sets[name]) for benchmark in benchmarks for name in benchmark.sets}
+    for benchmark in benchmarks:
+        benchmark.members(labels)
+    return sets
 
 
 def evaluate_checkpoint(
@@ -136,8 +228,12 @@ def evaluate_checkpoint(
     console: Console,
     split: str = "test",
     device: str | None = None,
+    protocols: Sequence[dict[str, Any]] = (),
 ) -> list[dict[str, Any]]:
     """Evaluate a checkpoint on sets by name; writes per-sample rows and ``scores.jsonl`` under ``out`` and returns the score rows.
+
+    Every set is read once, whatever the number of protocols.  A benchmark brings its own sets and scores those alone; any
+    other protocol scores every set, and where there are several sets of words also all together.
 
     Args:
         path: a checkpoint of ours.
@@ -147,26 +243,48 @@ def evaluate_checkpoint(
         console: where progress goes.
         split: which split of the sets.
         device: torch device; None: a GPU when there is one.
+        protocols: config nodes; none: that of ``settings``.
+
+    Raises:
+        ValueError: see :func:`open_sets`; a protocol is of the other task, or nothing names a set.
     """
     content = checkpoint.read(path)
     task = content["ocr"]["task"]
-    protocol = build(settings["protocol"], "protocol")
-    check_protocol(protocol, task)
-    sets = [open_set(settings["root"], task, name, split) for name in names]
+    built = [build(node, "protocol") for node in protocols or [settings["protocol"]]]
+    for protocol in built:
+        check_protocol(protocol, task)
+    sets = open_sets({**settings, "task": task}, built, names, split)
+    if not sets:
+        raise ValueError(
+            "name the sets to evaluate on: data=icdar2015, data=rendered_words_v1+us_plates, or the path of a prepared set"
+        )
     deployed = checkpoint.deployable(path, device=device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    passes = {name: infer(deployed, data, console) for name, data in sets.items()}
+    for found in passes.values():
+        if found.undecodable:
+            shown = ", ".join(found.undecodable[:5])
+            console.print(f"{found.data.name}: {len(found.undecodable)} undecodable, counted as nothing found: {shown}")
     scores: list[dict[str, Any]] = []
-    for data in sets:
-        result = evaluate(deployed, data, protocol, console)
-        if result.undecodable:
-            shown = ", ".join(result.undecodable[:5])
-            console.print(f"{data.name}: {len(result.undecodable)} undecodable, counted as nothing found: {shown}")
-        scores += result.table_rows(**_origin(path, content))
+    for protocol in built:
+        evaluations, with_rows = _under(protocol, passes)
+        for evaluation in evaluations:
+            scores += evaluation.table_rows(**_origin(path, content))
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
-            write_atomically(out / f"{data.name}-{split}-{protocol.name}.jsonl", _lines(result.rows))
+            for each in with_rows:
+                write_atomically(out / f"{each.set}-{split}-{protocol.name}.jsonl", _lines(each.rows))
     if out is not None:
         _merge(out / SCORES, scores)
     return scores
+
+
+def _under(protocol: Any, passes: dict[str, Pass]) -> tuple[list[Evaluation], list[Evaluation]]:
+    """Evaluations that have scores, and those that have rows."""
+    if isinstance(protocol, WordBenchmark):
+        return score_benchmark([passes[name] for name in protocol.sets], protocol)
+    each = [score(found, protocol) for found in passes.values()]
+    words = isinstance(protocol, WordProtocol) and len(each) > 1
+    return [*each, *([score_together(list(passes.values()), protocol)] if words else [])], each
 
 
 def _origin(path: Path, content: dict[str, Any]) -> dict[str, Any]:

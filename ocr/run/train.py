@@ -16,11 +16,10 @@ import pytorch_lightning as pl
 from ocr import sweep
 from ocr.config import Config, as_yaml, build, plain, set_names, sweep_job, unnamed_choices
 from ocr.data.datamodule import DataModule, die_with_parent
-from ocr.data.sets import open_set
 from ocr.run import checkpoint, hardware
 from ocr.run.announce import show_config, show_data, show_end
 from ocr.run.callbacks import ReproducibleSteps, Rows, SkippedSamples
-from ocr.run.evaluate import check_protocol, evaluate_checkpoint, print_scores
+from ocr.run.evaluate import check_protocol, evaluate_checkpoint, open_sets, print_scores
 from ocr.run.folder import CONFIG, held, open_record, run_folder
 from ocr.run.logging import Journal
 from ocr.run.pictures import Pictures
@@ -206,9 +205,7 @@ class _Run:
             if settings["test"]
             else []
         )
-        for name in names:
-            open_set(settings["root"], settings["task"], name, "test")
-        return names
+        return list(open_sets(settings, [self.protocol], names, "test"))
 
     def _network(self) -> Any:
         network = build(self.settings["model"], "model")

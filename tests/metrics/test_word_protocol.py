@@ -109,7 +109,7 @@ def test_scores_carry_protocol_n_and_intervals():
     result = CASE36(
         [("ab", Reading("ab", 1)), ("ab", Reading("ac", 1)), ("ab", Reading("ab", 1)), ("ab", Reading("xy", 1))]
     )
-    accuracy, ned = result.scores("svt")
+    accuracy, ned, *confidence = result.scores("svt")
     assert (accuracy.set, accuracy.protocol, accuracy.metric, accuracy.value, accuracy.n) == (
         "svt",
         "case36",
@@ -118,6 +118,7 @@ def test_scores_carry_protocol_n_and_intervals():
         4,
     )
     assert (ned.metric, ned.value) == ("1-NED", 0.625)
+    assert [(s.metric, s.value, s.low) for s in confidence] == [("ECE", 0.5, None), ("AURC", 0.5, None)]
     for score in (accuracy, ned):
         assert 0 <= score.low < score.value < score.high <= 1
 
