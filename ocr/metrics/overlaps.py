@@ -1,0 +1,118 @@
+"""How words and detections of a picture overlap, and the record that follows from what was matched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ocr.metrics.detection import Picture, PictureRow, WordFate
+from ocr.metrics.regions import Booleans, Regions, common_areas, pixel_boxes, regions, share
+from ocr.metrics.score import Floats
+from ocr.metrics.word_shape import word_shape
+
+
+@dataclass(frozen=True, slots=True)
+class Overlaps:
+    """How the words (rows) and detections (columns) of one picture overlap: shares of areas, 0 where there is none.
+
+    ``recall`` is the common share of the word, ``precision`` that of the detection; ``ignored`` marks words.
+    """
+
+    words: Regions
+    boxes: Regions
+    ignored: Booleans
+    iou: Floats
+    recall: Floats
+    precision: Floats
+
+    def swallowed(self, most: float) -> Booleans:
+        """Which detections have more than a share of their area in one ignored word."""
+        return np.asarray((self.precision[self.ignored] > most).any(axis=0))
+
+
+def overlaps(picture: Picture, upright: bool = False) -> Overlaps:
+    """Measure one picture; ``upright``: the pixels of the upright boxes around its polygons.
+
+    Raises:
+        ValueError: a polygon holds coordinates that are not finite numbers.
+    """
+    place = picture.key or "a picture"
+    words, boxes = [w.polygon for w in picture.truth], [d.polygon for d in picture.found]
+    if upright:
+        words, boxes = pixel_boxes(words), pixel_boxes(boxes)
+    return measured(picture, regions(words, f"{place}, ground truth"), regions(boxes, f"{place}, detections"))
+
+
+def measured(picture: Picture, words: Regions, boxes: Regions) -> Overlaps:
+    """The overlaps of the regions of a picture's words and detections."""
+    common = common_areas(words.shapes, boxes.shapes)
+    union = words.areas[:, None] + boxes.areas[None, :] - common
+    return Overlaps(
+        words,
+        boxes,
+        np.array([w.ignore for w in picture.truth], bool),
+        np.divide(common, union, out=np.zeros(common.shape), where=union > 0),
+        share(common, words.areas, "rows"),
+        share(common, boxes.areas, "columns"),
+    )
+
+
+def picture_row(
+    picture: Picture,
+    over: Overlaps,
+    cared: Booleans,
+    links: Booleans,
+    credit: Floats,
+    weight: Floats,
+    precision_credit: float,
+    cared_detections: float | None = None,
+    overlapping: int = 0,
+) -> PictureRow:
+    """The record of a matched picture.
+
+    Args:
+        picture: what was compared.
+        over: its overlaps.
+        cared: which detections count.
+        links: words x detections, what was matched with what.
+        credit: per word, what it adds to recall's numerator.
+        weight: per word, what it adds to the denominator.
+        precision_credit: precision's numerator.
+        cared_detections: its denominator; None: the number of detections that count.
+        overlapping: characters found more than once.
+    """
+    wanted = picture.cared
+    return PictureRow(
+        key=picture.key,
+        recall_credit=float(credit[wanted].sum()),
+        cared_truth=float(weight[wanted].sum()),
+        precision_credit=float(precision_credit),
+        cared_detections=float(cared.sum() if cared_detections is None else cared_detections),
+        words=[_fate(picture, over, cared, t, float(credit[t]), float(weight[t]), links[t]) for t in wanted],
+        false_alarms=np.flatnonzero(cared & ~links.any(axis=0)).tolist(),
+        crossing=int(over.boxes.crossing.sum()),
+        splits=int((links.sum(axis=1) > 1).sum()),
+        merges=int((links.sum(axis=0) > 1).sum()),
+        overlaps=overlapping,
+    )
+
+
+def _fate(
+    picture: Picture, over: Overlaps, cared: Booleans, t: int, credit: float, weight: float, links: Booleans
+) -> WordFate:
+    iou, recall = over.iou[t] * cared, over.recall[t] * cared
+    matched: list[int] = np.flatnonzero(links).tolist()
+    best = [int(iou.argmax())] if not matched and iou.any() else matched
+    height, aspect, run = word_shape(picture.truth[t])
+    return WordFate(
+        text=picture.truth[t].text,
+        height=height * picture.zoom,
+        aspect=aspect,
+        run=run,
+        credit=credit,
+        weight=weight,
+        detections=matched,
+        iou=min(float(iou[best].max(initial=0.0)), 1.0),
+        area_recall=min(float(recall[best].sum()), 1.0),
+    )
