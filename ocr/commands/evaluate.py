@@ -34,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ocr.config import compose_config, plain, set_names
     from ocr.run import checkpoint
     from ocr.run.evaluate import evaluate_checkpoint, print_scores
+    from ocr.run.logging import PREDICTIONS
     from ocr.terminal import console as make_console
 
     path = Path(arguments.checkpoint)
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     names = [name for name in given.get("protocol", "").split("+") if name]
     nodes = _protocols(names, of_protocol, [f"model={preset}", *others])
     nodes = nodes or [content.get("origin", {}).get("settings", settings)["protocol"]]
-    out = Path(arguments.out) if arguments.out else path.parent / "predictions"
+    out = Path(arguments.out) if arguments.out else path.parent / PREDICTIONS
     console = make_console()
     sets = set_names(given["data"], preset) if given.get("data") else []
     rows = evaluate_checkpoint(path, sets, settings, out, console, arguments.split, arguments.device, nodes)

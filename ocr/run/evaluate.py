@@ -15,19 +15,18 @@ from rich.progress import track
 from rich.table import Table
 
 from ocr import __version__
-from ocr.config import build
+from ocr.config import build, identity_hash
 from ocr.data.sets import SceneSet, WordSet, open_set
 from ocr.data.store import UndecodableImage
 from ocr.metrics.benchmark import WordBenchmark
 from ocr.metrics.words import WordProtocol, WordResult
 from ocr.run import checkpoint
-from ocr.run.logging import read_rows
+from ocr.run.logging import SCORES, read_rows
 from ocr.run.record import write_atomically
 from ocr.types import Detection, Reading, Score
 
 BATCH = {"detection": 4, "recognition": 256}
 """Samples that are held in memory and go through the network together."""
-SCORES = "scores.jsonl"
 
 
 @dataclass(slots=True)
@@ -238,7 +237,7 @@ def evaluate_checkpoint(
     Args:
         path: a checkpoint of ours.
         names: sets under ``settings["root"]``, or paths of prepared sets.
-        settings: a composed config as plain data: ``root`` and ``protocol`` are used.
+        settings: a composed config as plain data: ``root``, ``protocol`` and, for a detector, ``inference`` are used.
         out: folder for the rows; None keeps nothing.
         console: where progress goes.
         split: which split of the sets.
@@ -258,7 +257,9 @@ def evaluate_checkpoint(
         raise ValueError(
             "name the sets to evaluate on: data=icdar2015, data=rendered_words_v1+us_plates, or the path of a prepared set"
         )
-    deployed = checkpoint.deployable(path, device=device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    inference = (settings.get("inference") if task == "detection" else None) or {}
+    deployed = checkpoint.deployable(path, device=device, **inference)
     passes = {name: infer(deployed, data, console) for name, data in sets.items()}
     for found in passes.values():
         if found.undecodable:
@@ -297,6 +298,7 @@ def _origin(path: Path, content: dict[str, Any]) -> dict[str, Any]:
         "model": origin.get("model"),
         "seed": settings.get("seed"),
         "config_hash": origin.get("config_hash"),
+        "config_hash_any_seed": identity_hash({**settings, "seed": None}),
         "trained_on": {name: part["fingerprint"] for name, part in origin.get("trained_on", {}).items()},
         "version": __version__,
     }

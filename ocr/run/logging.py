@@ -16,6 +16,9 @@ from ocr.types import Image
 
 METRICS = "metrics.jsonl"
 TIMING = "timing.jsonl"
+PREDICTIONS = "predictions"
+"""Folder of a run directory with the per-sample rows of its evaluations and their scores."""
+SCORES = "scores.jsonl"
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
