@@ -11,18 +11,12 @@ import torch
 from torch import nn
 
 from ocr.detection.craft import normalise
-from ocr.detection.postprocess import Boxes, Thresholds, find_boxes
+from ocr.detection.postprocess import Thresholds
 from ocr.detection.score_maps import Maps
-from ocr.geometry import quad_angle, side_lengths
-from ocr.types import Detection, Direction, Image, Points
+from ocr.detection.words import find_words
+from ocr.types import Detection, Image
 
 STRIDE = 32
-TALL = 2.0
-"""A box taller than this times its width may be a line along its long side."""
-STEEP = 75.0
-"""Up to this many degrees from the horizontal the direction of a tall box is taken for a line's."""
-LEVEL = 15.0
-"""Words that lean by up to this many degrees are called horizontal."""
 
 
 class ScoreMaps(NamedTuple):
@@ -44,6 +38,8 @@ class Detector:
         max_enlargement: but never enlarged by more than this factor.
         batch_size: most pictures in one forward; only pictures of the same padded size share one.
         precision: ``bf16`` runs the network under bfloat16 autocast; an autocast that is already on stays on.
+        polygons: curved words come with 14 points in place of their box's four (the paper's output for Total-Text and CTW-1500).
+        line_gap: words join into lines over gaps of up to this many word heights, for sets labelled by lines; None: words stay.
     """
 
     def __init__(
@@ -54,6 +50,8 @@ class Detector:
         max_enlargement: float = 1.5,
         batch_size: int = 4,
         precision: Literal["fp32", "bf16"] = "fp32",
+        polygons: bool = False,
+        line_gap: float | None = None,
     ) -> None:
         if long_side < STRIDE:
             raise ValueError(f"the detector's long_side is {long_side}: give at least {STRIDE} pixels")
@@ -65,11 +63,14 @@ class Detector:
         self.max_enlargement = max_enlargement
         self.batch_size = batch_size
         self.precision = precision
+        self.polygons = polygons
+        self.line_gap = line_gap
 
     def detect(self, images: Sequence[Image]) -> list[list[Detection]]:
         """Words of every picture (H x W x 3, uint8, RGB), in pixels of that picture."""
         return [
-            detections(find_boxes(stored.maps_2hw, self.thresholds), stored.scale) for stored in self.score_maps(images)
+            find_words(stored.maps_2hw, self.thresholds, stored.scale, self.polygons, self.line_gap)
+            for stored in self.score_maps(images)
         ]
 
     def score_maps(self, images: Sequence[Image]) -> list[ScoreMaps]:
@@ -114,32 +115,6 @@ class Detector:
             scores_B2hw, _ = self.network(normalise(images_BCHW))
         array: Maps = scores_B2hw.float().cpu().numpy()
         return array
-
-
-def detections(boxes: Boxes, scale: tuple[float, float]) -> list[Detection]:
-    """Boxes in map pixel indices as words in picture pixels."""
-    # index i is the centre of a map pixel, i + .5 in coordinates
-    quads = (boxes.quads + 0.5) / np.array(scale, np.float32)
-    words = []
-    for quad, score in zip(quads, boxes.scores, strict=True):
-        polygon, angle, direction = _reading(quad)
-        words.append(Detection(polygon, float(np.clip(score, 0, 1)), angle, direction))
-    return words
-
-
-def _reading(quad: Points) -> tuple[Points, float, Direction]:
-    """The quad from the corner where reading starts, its angle in degrees, and how it is read.
-
-    A tall box that leans is taken for a line along its long side, towards the right.  One that stands upright stays as it is: whether
-    it is a narrow letter, stacked text or a line turned up or down shows only in what it says.
-    """
-    width, height = side_lengths(quad)
-    if height > TALL * width:
-        right, left = np.roll(quad, -1, axis=0), np.roll(quad, 1, axis=0)
-        line = left if -90 < quad_angle(left) <= 90 else right
-        quad = line if abs(quad_angle(line)) <= STEEP else quad
-    angle = quad_angle(quad)
-    return quad, angle, "horizontal" if abs(angle) <= LEVEL else "rotated"
 
 
 def _padded_size(image: Image) -> tuple[int, int]:

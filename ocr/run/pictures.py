@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 
-from ocr.detection.detector import Detector, detections
+from ocr.detection.detector import Detector
 from ocr.detection.module import DetectionModule
-from ocr.detection.postprocess import find_boxes
+from ocr.detection.words import find_words
 from ocr.draw import contact_sheet, draw_matches, overlay
 from ocr.metrics.words import WordRow
 from ocr.recognition.module import RecognitionModule
@@ -107,7 +107,7 @@ def scene_sheet(detector: Detector, scenes: Sequence[Scene], protocol: Any) -> I
     """Per scene: boxes found (green) over the truth (blue found, orange missed), and the region score over the picture."""
     images, captions = [], []
     for scene, stored in zip(scenes, detector.score_maps([s.image for s in scenes]), strict=True):
-        found = detections(find_boxes(stored.maps_2hw, detector.thresholds), stored.scale)
+        found = find_words(stored.maps_2hw, detector.thresholds, stored.scale)
         row = protocol.row(found, scene.words, scene.key)
         images += [draw_matches(scene.image, found, scene.words, [w.found for w in row.words])]
         images += [overlay(scene.image, stored.maps_2hw[0])]

@@ -1,0 +1,5 @@
+"""Benchmarks: ``make bench-NAME`` runs the module of that name.
+
+Each compares ways to do one thing in one process, in turns, and ends with lines ``figure <name> <value> <unit> target <value>
+<ok|short>``.
+"""
