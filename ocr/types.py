@@ -39,7 +39,7 @@ class SceneWord:
     """One word (or line, where a set is labelled by lines) of a scene.
 
     ``text`` is None when the transcription is missing; ``ignore`` marks "do not care" regions, which neither train nor count.
-    ``characters`` holds one quad per non-space character of ``text``, in reading order.
+    ``characters`` holds one quad per grapheme cluster of ``text`` but spaces (:func:`ocr.charset.clusters`), in reading order.
     """
 
     polygon: Points
@@ -108,11 +108,15 @@ class SceneBatch:
 
 @dataclass(slots=True)
 class WordBatch:
-    """What the recogniser trains on: ``images_BCHW`` uint8 and the texts as strings; the codec belongs to the model."""
+    """What the recogniser trains on: ``images_BCHW`` uint8 and the texts as strings; the codec belongs to the model.
+
+    Pictures of different widths are padded on the right, and ``widths_B`` (int64, pixels) says how wide each one is.
+    """
 
     images_BCHW: torch.Tensor
     texts: list[str]
     keys: list[str]
+    widths_B: torch.Tensor | None = None
     skipped: list[str] = field(default_factory=list)
 
 

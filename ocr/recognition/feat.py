@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ocr.recognition.extent import Extent
 from ocr.recognition.stages import FeatureExtractor
 
 
@@ -21,8 +22,18 @@ def _fraction(channels: int, parts: int) -> int:
     return channels // parts
 
 
-def _pool_height(x: torch.Tensor) -> torch.Tensor:
-    """Halve the height; the width grows by one (stride 1, one column of padding on either side)."""
+def _halve(x: torch.Tensor, extent: Extent) -> torch.Tensor:
+    extent.after(2, 2)
+    return F.max_pool2d(x, 2)
+
+
+def _pool_height(x: torch.Tensor, extent: Extent) -> torch.Tensor:
+    """Halve the height; the width grows by one (stride 1, one column of padding on either side).
+
+    What is pooled here is never negative, so that zeros beyond a picture's end do what pooling's own padding does.
+    """
+    x = extent.clear(x)
+    extent.after(2, 1, 1)
     return F.max_pool2d(x, 2, stride=(2, 1), padding=(0, 1))
 
 
@@ -59,14 +70,15 @@ class VGG(FeatureExtractor):
         self.norm3, self.norm4 = norm(half), norm(half)
         self.norm7 = norm(channels)
 
-    def forward(self, images_BCHW: torch.Tensor) -> torch.Tensor:
+    def forward(self, images_BCHW: torch.Tensor, extent: Extent) -> torch.Tensor:
         """(B, C, 32, W) -> (B, channels, 1, W // 4 - 1)."""
-        x = F.relu(self.norm1(F.max_pool2d(self.conv1(images_BCHW), 2)))
-        x = F.relu(self.norm2(F.max_pool2d(self.conv2(x), 2)))
-        x = F.relu(self.norm3(self.conv3(x)))
-        x = F.relu(self.norm4(F.max_pool2d(self.conv4(x), (2, 1))))
-        x = F.relu(self.norm5(self.conv5(x)))
-        x = F.relu(F.max_pool2d(self.norm6(self.conv6(x)), (2, 1)))
+        x = F.relu(self.norm1(_halve(self.conv1(extent.clear(images_BCHW)), extent)))
+        x = F.relu(self.norm2(_halve(self.conv2(extent.clear(x)), extent)))
+        x = F.relu(self.norm3(self.conv3(extent.clear(x))))
+        x = F.relu(self.norm4(F.max_pool2d(self.conv4(extent.clear(x)), (2, 1))))
+        x = F.relu(self.norm5(self.conv5(extent.clear(x))))
+        x = F.relu(F.max_pool2d(self.norm6(self.conv6(extent.clear(x))), (2, 1)))
+        extent.after(2)
         return F.relu(self.norm7(self.conv7(x)))
 
     def published_names(self) -> dict[str, str]:
@@ -113,14 +125,14 @@ class GatedRecurrentConvolution(nn.Module):
         self.first_norm = nn.BatchNorm2d(channels)
         self.norms = nn.ModuleList(_IterationNorms(channels) for _ in range(iterations))
 
-    def forward(self, images_BCHW: torch.Tensor) -> torch.Tensor:
+    def forward(self, images_BCHW: torch.Tensor, extent: Extent) -> torch.Tensor:
         """(B, in_channels, H, W) -> (B, channels, H, W)."""
-        input_gate, feed = self.input_gate(images_BCHW), self.input(images_BCHW)
+        input_gate, feed = self.input_gate(images_BCHW), self.input(extent.clear(images_BCHW))
         state = F.relu(self.first_norm(feed))
         for norms in self.norms:
             assert isinstance(norms, _IterationNorms)
             gate = torch.sigmoid(norms.input_gate(input_gate) + norms.state_gate(self.state_gate(state)))
-            state = F.relu(norms.input(feed) + norms.gated(norms.state(self.state(state)) * gate))
+            state = F.relu(norms.input(feed) + norms.gated(norms.state(self.state(extent.clear(state))) * gate))
         return state
 
     def published_names(self) -> dict[str, str]:
@@ -161,12 +173,13 @@ class RCNN(FeatureExtractor):
         self.conv2 = nn.Conv2d(4 * eighth, channels, 2, bias=False)
         self.norm2 = nn.BatchNorm2d(channels)
 
-    def forward(self, images_BCHW: torch.Tensor) -> torch.Tensor:
+    def forward(self, images_BCHW: torch.Tensor, extent: Extent) -> torch.Tensor:
         """(B, C, 32, W) -> (B, channels, 1, W // 4 + 1)."""
-        x = F.relu(F.max_pool2d(self.conv1(images_BCHW), 2))
-        x = F.max_pool2d(self.recurrent1(x), 2)
-        x = _pool_height(self.recurrent2(x))
-        x = _pool_height(self.recurrent3(x))
+        x = F.relu(_halve(self.conv1(extent.clear(images_BCHW)), extent))
+        x = _halve(self.recurrent1(x, extent), extent)
+        x = _pool_height(self.recurrent2(x, extent), extent)
+        x = _pool_height(self.recurrent3(x, extent), extent)
+        extent.after(2)
         return F.relu(self.norm2(self.conv2(x)))
 
     def published_names(self) -> dict[str, str]:
@@ -193,9 +206,10 @@ class ResidualBlock(nn.Module):
             self.shortcut = nn.Conv2d(in_channels, channels, 1, bias=False)
             self.shortcut_norm = nn.BatchNorm2d(channels)
 
-    def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
+    def forward(self, x_BCHW: torch.Tensor, extent: Extent) -> torch.Tensor:
         """(B, in_channels, H, W) -> (B, channels, H, W)."""
-        residual = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x_BCHW)))))
+        between = F.relu(self.norm1(self.conv1(extent.clear(x_BCHW))))
+        residual = self.norm2(self.conv2(extent.clear(between)))
         shortcut = self.shortcut_norm(self.shortcut(x_BCHW)) if self.widens else x_BCHW
         return F.relu(residual + shortcut)
 
@@ -216,29 +230,31 @@ class ResNet(FeatureExtractor):
         self.out_channels = channels
         self.stem1, self.stem1_norm = nn.Conv2d(in_channels, c, 3, padding=1, bias=False), nn.BatchNorm2d(c)
         self.stem2, self.stem2_norm = nn.Conv2d(c, 2 * c, 3, padding=1, bias=False), nn.BatchNorm2d(2 * c)
-        self.blocks1 = _blocks(2 * c, 4 * c, 1)
+        self.blocks1 = _Blocks(2 * c, 4 * c, 1)
         self.conv1, self.norm1 = nn.Conv2d(4 * c, 4 * c, 3, padding=1, bias=False), nn.BatchNorm2d(4 * c)
-        self.blocks2 = _blocks(4 * c, 8 * c, 2)
+        self.blocks2 = _Blocks(4 * c, 8 * c, 2)
         self.conv2, self.norm2 = nn.Conv2d(8 * c, 8 * c, 3, padding=1, bias=False), nn.BatchNorm2d(8 * c)
-        self.blocks3 = _blocks(8 * c, channels, 5)
+        self.blocks3 = _Blocks(8 * c, channels, 5)
         self.conv3, self.norm3 = nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
-        self.blocks4 = _blocks(channels, channels, 3)
+        self.blocks4 = _Blocks(channels, channels, 3)
         self.conv4 = nn.Conv2d(channels, channels, 2, stride=(2, 1), padding=(0, 1), bias=False)
         self.norm4 = nn.BatchNorm2d(channels)
         self.conv5, self.norm5 = nn.Conv2d(channels, channels, 2, bias=False), nn.BatchNorm2d(channels)
 
-    def forward(self, images_BCHW: torch.Tensor) -> torch.Tensor:
+    def forward(self, images_BCHW: torch.Tensor, extent: Extent) -> torch.Tensor:
         """(B, C, 32, W) -> (B, channels, 1, W // 4 + 1)."""
-        x = F.relu(self.stem1_norm(self.stem1(images_BCHW)))
-        x = F.relu(self.stem2_norm(self.stem2(x)))
-        x = self.blocks1(F.max_pool2d(x, 2))
-        x = F.relu(self.norm1(self.conv1(x)))
-        x = self.blocks2(F.max_pool2d(x, 2))
-        x = F.relu(self.norm2(self.conv2(x)))
-        x = self.blocks3(_pool_height(x))
-        x = F.relu(self.norm3(self.conv3(x)))
-        x = self.blocks4(x)
+        x = F.relu(self.stem1_norm(self.stem1(extent.clear(images_BCHW))))
+        x = F.relu(self.stem2_norm(self.stem2(extent.clear(x))))
+        x = self.blocks1(_halve(x, extent), extent)
+        x = F.relu(self.norm1(self.conv1(extent.clear(x))))
+        x = self.blocks2(_halve(x, extent), extent)
+        x = F.relu(self.norm2(self.conv2(extent.clear(x))))
+        x = self.blocks3(_pool_height(x, extent), extent)
+        x = F.relu(self.norm3(self.conv3(extent.clear(x))))
+        x = extent.clear(self.blocks4(x, extent))
+        extent.after(2, 1, 1)
         x = F.relu(self.norm4(self.conv4(x)))
+        extent.after(2)
         return F.relu(self.norm5(self.conv5(x)))
 
     def published_names(self) -> dict[str, str]:
@@ -263,5 +279,13 @@ class ResNet(FeatureExtractor):
         return names
 
 
-def _blocks(in_channels: int, channels: int, count: int) -> nn.Sequential:
-    return nn.Sequential(*(ResidualBlock(channels if i else in_channels, channels) for i in range(count)))
+class _Blocks(nn.ModuleList):
+    """Residual blocks in a row, the first of which may widen."""
+
+    def __init__(self, in_channels: int, channels: int, count: int) -> None:
+        super().__init__(ResidualBlock(channels if i else in_channels, channels) for i in range(count))
+
+    def forward(self, x_BCHW: torch.Tensor, extent: Extent) -> torch.Tensor:
+        for block in self:
+            x_BCHW = block(x_BCHW, extent)
+        return x_BCHW

@@ -10,6 +10,7 @@ from torch import nn
 
 from ocr.charset import Charset
 from ocr.recognition.codec import Codec
+from ocr.recognition.extent import Extent
 from ocr.recognition.stages import FeatureExtractor, Prediction, SequenceModel, Transformation
 
 
@@ -18,11 +19,14 @@ class FourStage(nn.Module):
 
     Columns are the extractor's output averaged over its height, which is 1 for pictures 32 high.
 
+    Pictures of other sizes work as well.  Those of a batch that differ in width are padded on the right, and ``widths_B`` (pixels,
+    int64) says how wide each one is: what is read does not depend on the padding.
+
     Args:
         charset: the characters to read.
         trans, feat, seq, pred: the stages, as callables that still lack what their neighbours fix
             (:mod:`ocr.recognition.stages` lists it); usually ``functools.partial`` objects from the configuration.
-        height, width: size of the pictures in pixels.
+        height, width: size of the pictures in pixels; where they differ in width, ``width`` is the largest.
         channels: 1 for grey pictures, 3 for RGB.
         max_length: longest text in characters.
         initialisation: ``he`` as in the ICCV 2019 comparison (:func:`ocr.recognition.stages.he_initialise`), or ``torch``
@@ -72,18 +76,28 @@ class FourStage(nn.Module):
         """Name of the cell of the grid, for example ``TPS-ResNet-BiLSTM-Attn``."""
         return "-".join(stage.title for stage in (self.trans, self.feat, self.seq, self.pred))
 
-    def features(self, images_BCHW: torch.Tensor) -> torch.Tensor:
-        """Images (B, C, H, W) in [-1, 1] -> feature columns (B, T, features), before the prediction."""
-        maps_BChT = self.feat(self.trans(images_BCHW))
-        return self.seq(maps_BChT.mean(2).transpose(1, 2))
+    def features(
+        self, images_BCHW: torch.Tensor, widths_B: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Images (B, C, H, W) in [-1, 1] -> feature columns (B, T, features), and each picture's number of them (None: all)."""
+        extent = Extent(widths_B)
+        maps_BChT = self.feat(self.trans(images_BCHW, extent), extent)
+        return self.seq(maps_BChT.mean(2).transpose(1, 2), extent.widths_B), extent.widths_B
 
-    def forward(self, images_BCHW: torch.Tensor, tokens_BT: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(
+        self,
+        images_BCHW: torch.Tensor,
+        tokens_BT: torch.Tensor | None = None,
+        widths_B: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Logits (B, T, K): greedy, or teacher-forced with the previous characters ``tokens_BT`` ([GO] first) where that applies."""
-        return self.pred(self.features(images_BCHW), tokens_BT)
+        features_BTC, columns_B = self.features(images_BCHW, widths_B)
+        return self.pred(features_BTC, tokens_BT, columns_B)
 
-    def loss(self, images_BCHW: torch.Tensor, texts: list[str]) -> torch.Tensor:
+    def loss(self, images_BCHW: torch.Tensor, texts: list[str], widths_B: torch.Tensor | None = None) -> torch.Tensor:
         """Mean training loss of images (B, C, H, W) in [-1, 1] and their texts, a float32 scalar."""
-        return self.pred.loss(self.features(images_BCHW), texts)
+        features_BTC, columns_B = self.features(images_BCHW, widths_B)
+        return self.pred.loss(features_BTC, texts, columns_B)
 
     def published_names(self) -> dict[str, str]:
         """State-dict key -> key of the published weights of the ICCV 2019 comparison (without their ``module.``)."""
@@ -125,7 +139,7 @@ def columns(feat: FeatureExtractor, channels: int, height: int, width: int) -> i
     feat.eval()
     try:
         images = torch.empty(1, channels, height, width, device="meta")
-        return int(torch.func.functional_call(feat, tensors, (images,)).shape[3])
+        return int(torch.func.functional_call(feat, tensors, (images, Extent())).shape[3])
     except RuntimeError as error:
         raise ValueError(
             f"pictures of {height}x{width} pixels are too small for {type(feat).__name__}: {error}"

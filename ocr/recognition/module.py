@@ -11,7 +11,7 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 
 from ocr.recognition.four_stage import FourStage
 from ocr.recognition.recognizer import Recognizer
-from ocr.recognition.samples import normalise
+from ocr.recognition.samples import Tall, normalise
 from ocr.types import Reading, Word, WordBatch
 
 
@@ -36,7 +36,7 @@ class RecognitionModule(pl.LightningModule):
         optimizer: parameters -> optimiser.
         schedule: optimiser -> learning-rate schedule, stepped after every batch.
         scorer: pairs of true text and reading -> their scores.
-        keep_ratio: as the encoder of the training samples.
+        keep_ratio, variable_width, tall: as the encoder of the training samples.
         batch_size: words per forward pass of validation, and of whoever deploys the checkpoint.
         precision: of validation and deployment, ``fp32`` or ``bf16``; that of training is the trainer's.
         channels_last: store images and weights with the channels last, which is faster in bf16.
@@ -53,6 +53,8 @@ class RecognitionModule(pl.LightningModule):
         batch_size: int = 128,
         precision: Literal["fp32", "bf16"] = "fp32",
         channels_last: bool = True,
+        variable_width: bool = False,
+        tall: Tall = "keep",
     ) -> None:
         super().__init__()
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
@@ -61,8 +63,14 @@ class RecognitionModule(pl.LightningModule):
         self.network_config = network_config
         self.make_optimizer, self.make_schedule = optimizer, schedule
         self.scorer = scorer
-        self.inference = {"keep_ratio": keep_ratio, "batch_size": batch_size, "precision": precision}
-        self.recognizer = Recognizer(network, keep_ratio, batch_size, precision)
+        self.inference = {
+            "keep_ratio": keep_ratio,
+            "batch_size": batch_size,
+            "precision": precision,
+            "variable_width": variable_width,
+            "tall": tall,
+        }
+        self.recognizer = Recognizer(network, keep_ratio, batch_size, precision, variable_width, tall)
         self.validated: list[tuple[str, Reading]] = []
 
     def deployable(self) -> Recognizer:
@@ -76,7 +84,7 @@ class RecognitionModule(pl.LightningModule):
             FloatingPointError: the loss is not a finite number; the message names the batch's keys.
         """
         images_BCHW = normalise(batch.images_BCHW).contiguous(memory_format=self.memory_format)
-        loss = self.network.loss(images_BCHW, batch.texts)
+        loss = self.network.loss(images_BCHW, batch.texts, batch.widths_B)
         if not torch.isfinite(loss):
             raise FloatingPointError(_not_finite(loss, batch.keys, self.global_step))
         self.log("train/loss", loss, batch_size=len(batch.texts))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -18,8 +20,22 @@ Pixels = NDArray[np.uint8]
 """Height x width x channels."""
 
 
-def fit(image: Pixels, height: int, width: int, channels: int, keep_ratio: bool = False) -> Pixels:
-    """The picture at the network's size: (height, width, channels) uint8.
+Tall = Literal["keep", "rotate"]
+"""What becomes of a picture much higher than wide: it stays upright, or is turned a quarter counter-clockwise."""
+TALL = 1.5
+"""A picture higher than this many times its width is tall."""
+
+
+def fit(
+    image: Pixels,
+    height: int,
+    width: int,
+    channels: int,
+    keep_ratio: bool = False,
+    variable_width: bool = False,
+    tall: Tall = "keep",
+) -> Pixels:
+    """The picture at the network's size: (height, width, channels) uint8, or narrower with ``variable_width``.
 
     An axis that shrinks is averaged (``INTER_AREA``), one that grows is interpolated with OpenCV's cubic kernel; published results
     were made with Pillow's bicubic filter, which differs by one or two grey levels on average.  Grey is OpenCV's luma.
@@ -30,15 +46,23 @@ def fit(image: Pixels, height: int, width: int, channels: int, keep_ratio: bool 
         channels: 1 (grey) or 3 (RGB).
         keep_ratio: scale to ``height`` with the aspect ratio kept, at most ``width`` wide, and repeat the last column; without it
             the picture is stretched.
+        variable_width: as ``keep_ratio``, but the picture keeps its own width, from half of ``height`` to ``width``; a narrower one
+            repeats its last column.
+        tall: ``rotate`` turns a picture higher than 1.5 times its width a quarter counter-clockwise, as is right for a line
+            that runs down the picture; ``keep`` leaves it upright, as is right for stacked letters.
 
     Raises:
         ValueError: the picture is empty, not uint8, or has neither one nor three channels.
     """
     image = _with_channels(image, channels)
+    if tall == "rotate" and image.shape[0] > TALL * image.shape[1]:
+        image = np.ascontiguousarray(np.rot90(image))
     across = width
-    if keep_ratio:
+    if keep_ratio or variable_width:
         across = min(width, max(1, math.ceil(height * image.shape[1] / image.shape[0])))
     image = _resized(image, height, across)
+    if variable_width:
+        width = min(width, max(across, height // 2))
     if across < width:
         image = np.pad(image.reshape(height, across, channels), ((0, 0), (0, width - across), (0, 0)), mode="edge")
     return image.reshape(height, width, channels)
@@ -69,8 +93,17 @@ def _resized(image: Pixels, height: int, width: int) -> Pixels:
 
 
 def collate_pixels(images: Sequence[Pixels]) -> torch.Tensor:
-    """Pictures of one size as a batch: (B, C, H, W) uint8, stored with the channels last."""
-    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+    """Pictures of one height as a batch: (B, C, H, W) uint8, stored with the channels last; narrow ones have zeros on the right."""
+    height, _, channels = images[0].shape
+    batch_BHWC = np.zeros((len(images), height, max(image.shape[1] for image in images), channels), np.uint8)
+    for row, image in zip(batch_BHWC, images, strict=True):
+        row[:, : image.shape[1]] = image
+    return torch.from_numpy(batch_BHWC).permute(0, 3, 1, 2)
+
+
+def widths_of(images: Sequence[Pixels]) -> torch.Tensor:
+    """Their widths in pixels, (B,) int64."""
+    return torch.tensor([image.shape[1] for image in images])
 
 
 def normalise(images_BCHW: torch.Tensor) -> torch.Tensor:
@@ -92,7 +125,7 @@ class WordEncoder:
 
     Args:
         codec: of the network; it decides which labels can be learnt.
-        height, width, channels, keep_ratio: see :func:`fit`.
+        height, width, channels, keep_ratio, variable_width, tall: see :func:`fit`.
         augment: takes an RGB picture and a random generator and returns a picture, or None for pictures as they are.
     """
 
@@ -103,10 +136,21 @@ class WordEncoder:
         width: int = 100,
         channels: int = 1,
         keep_ratio: bool = False,
+        variable_width: bool = False,
+        tall: Tall = "keep",
         augment: Callable[[Image, np.random.Generator], Image] | None = None,
     ) -> None:
         self.codec = codec
-        self.height, self.width, self.channels, self.keep_ratio = height, width, channels, keep_ratio
+        self.variable_width = variable_width
+        self.fit = partial(
+            fit,
+            height=height,
+            width=width,
+            channels=channels,
+            keep_ratio=keep_ratio,
+            variable_width=variable_width,
+            tall=tall,
+        )
         self.augment = augment
 
     def reject(self, text: str) -> str | None:
@@ -116,8 +160,10 @@ class WordEncoder:
     def train(self, word: Word, rng: np.random.Generator) -> TrainingWord:
         """The word's picture, augmented and at the network's size, with its text untouched."""
         image = word.image if self.augment is None else self.augment(word.image, rng)
-        return TrainingWord(fit(image, self.height, self.width, self.channels, self.keep_ratio), word.text, word.key)
+        return TrainingWord(self.fit(image), word.text, word.key)
 
     def collate(self, items: Sequence[TrainingWord]) -> WordBatch:
         """Samples as one batch; the images stay uint8 until they are on the device."""
-        return WordBatch(collate_pixels([i.pixels for i in items]), [i.text for i in items], [i.key for i in items])
+        images = [i.pixels for i in items]
+        widths_B = widths_of(images) if self.variable_width else None
+        return WordBatch(collate_pixels(images), [i.text for i in items], [i.key for i in items], widths_B)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ocr.recognition.stages import SequenceModel
 
@@ -17,7 +18,7 @@ class NoSequence(SequenceModel):
         super().__init__()
         self.out_features = in_features
 
-    def forward(self, features_BTC: torch.Tensor) -> torch.Tensor:
+    def forward(self, features_BTC: torch.Tensor, columns_B: torch.Tensor | None = None) -> torch.Tensor:  # noqa: ARG002
         """The features themselves."""
         return features_BTC
 
@@ -41,10 +42,10 @@ class BiLSTM(SequenceModel):
         self.out_features = hidden
         self.layers = nn.ModuleList(_Layer(hidden if i else in_features, hidden) for i in range(layers))
 
-    def forward(self, features_BTC: torch.Tensor) -> torch.Tensor:
-        """(B, T, in_features) -> (B, T, hidden)."""
+    def forward(self, features_BTC: torch.Tensor, columns_B: torch.Tensor | None = None) -> torch.Tensor:
+        """(B, T, in_features) -> (B, T, hidden); the backward direction starts at each picture's own last column."""
         for layer in self.layers:
-            features_BTC = layer(features_BTC)
+            features_BTC = layer(features_BTC, columns_B)
         return features_BTC
 
     def published_names(self) -> dict[str, str]:
@@ -59,6 +60,10 @@ class _Layer(nn.Module):
         self.lstm = nn.LSTM(in_features, hidden, batch_first=True, bidirectional=True)
         self.projection = nn.Linear(2 * hidden, hidden)
 
-    def forward(self, features_BTC: torch.Tensor) -> torch.Tensor:
+    def forward(self, features_BTC: torch.Tensor, columns_B: torch.Tensor | None) -> torch.Tensor:
         self.lstm.flatten_parameters()
-        return self.projection(self.lstm(features_BTC)[0])
+        if columns_B is None:
+            return self.projection(self.lstm(features_BTC)[0])
+        packed = pack_padded_sequence(features_BTC, columns_B.cpu(), batch_first=True, enforce_sorted=False)
+        states_BTC, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=features_BTC.shape[1])
+        return self.projection(states_BTC)

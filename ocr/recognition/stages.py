@@ -12,17 +12,31 @@ prediction                ``in_features``, ``charset``, ``max_length``, ``time_s
 ========================  ==========================================================================
 
 Everything else (widths, depths) comes from the configuration.
+
+Pictures of a batch may differ in width; they are padded on the right then, and the stages are told how far each reaches: the first
+two by an :class:`ocr.recognition.extent.Extent` that the feature extractor keeps up to date, the last two by the number of
+columns of each picture.  Padding must not change what is read.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import nn
 
 from ocr.recognition.codec import Codec
+from ocr.recognition.extent import Extent
+
+
+@dataclass(frozen=True, slots=True)
+class ClassAxis:
+    """Where the classes of the codec lie in a parameter: along axis ``dim``, from index ``start`` on."""
+
+    dim: int
+    start: int = 0
 
 
 class Stage(nn.Module, ABC):
@@ -66,8 +80,8 @@ class Transformation(Stage):
     """Images to rectified images of the same shape."""
 
     @abstractmethod
-    def forward(self, images_BCHW: torch.Tensor) -> torch.Tensor:
-        """(B, C, H, W) in [-1, 1] -> the same."""
+    def forward(self, images_BCHW: torch.Tensor, extent: Extent) -> torch.Tensor:
+        """(B, C, H, W) in [-1, 1] -> the same; the pictures reach as far as ``extent`` says, before and after."""
 
 
 class FeatureExtractor(Stage):
@@ -76,8 +90,8 @@ class FeatureExtractor(Stage):
     out_channels: int
 
     @abstractmethod
-    def forward(self, images_BCHW: torch.Tensor) -> torch.Tensor:
-        """(B, C, H, W) in [-1, 1] -> (B, out_channels, h, T)."""
+    def forward(self, images_BCHW: torch.Tensor, extent: Extent) -> torch.Tensor:
+        """(B, C, H, W) in [-1, 1] -> (B, out_channels, h, T); ``extent`` counts columns afterwards."""
 
 
 class SequenceModel(Stage):
@@ -86,8 +100,8 @@ class SequenceModel(Stage):
     out_features: int
 
     @abstractmethod
-    def forward(self, features_BTC: torch.Tensor) -> torch.Tensor:
-        """(B, T, in_features) -> (B, T, out_features)."""
+    def forward(self, features_BTC: torch.Tensor, columns_B: torch.Tensor | None = None) -> torch.Tensor:
+        """(B, T, in_features) -> (B, T, out_features); ``columns_B`` counts each picture's own columns, None: all T."""
 
 
 class Prediction(Stage):
@@ -96,9 +110,24 @@ class Prediction(Stage):
     codec: Codec
 
     @abstractmethod
-    def forward(self, features_BTC: torch.Tensor, tokens_BT: torch.Tensor | None = None) -> torch.Tensor:
-        """(B, T, in_features) -> logits (B, steps, K); with ``tokens_BT`` teacher-forced where the prediction is autoregressive."""
+    def forward(
+        self,
+        features_BTC: torch.Tensor,
+        tokens_BT: torch.Tensor | None = None,
+        columns_B: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """(B, T, in_features) -> logits (B, steps, K).
+
+        Args:
+            features_BTC: the columns.
+            tokens_BT: what was written before each step, where the prediction is autoregressive and teacher-forced.
+            columns_B: number of each picture's own columns; None: all T.
+        """
 
     @abstractmethod
-    def loss(self, features_BTC: torch.Tensor, texts: list[str]) -> torch.Tensor:
-        """Mean loss over the batch, a float32 scalar."""
+    def loss(self, features_BTC: torch.Tensor, texts: list[str], columns_B: torch.Tensor | None = None) -> torch.Tensor:
+        """Mean loss over the batch, a float32 scalar; ``columns_B`` as in :meth:`forward`."""
+
+    @abstractmethod
+    def class_axes(self) -> dict[str, ClassAxis]:
+        """The parameters that hold something for every class, so that weights can be given another charset."""

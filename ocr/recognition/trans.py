@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import nn
 
+from ocr.recognition.extent import Extent
 from ocr.recognition.stages import Transformation
 
 
@@ -22,7 +23,7 @@ class NoTransformation(Transformation):
     def __init__(self, in_channels: int, height: int, width: int) -> None:  # noqa: ARG002  (every transformation is offered these)
         super().__init__()
 
-    def forward(self, images_BCHW: torch.Tensor) -> torch.Tensor:
+    def forward(self, images_BCHW: torch.Tensor, extent: Extent) -> torch.Tensor:  # noqa: ARG002
         """The images themselves."""
         return images_BCHW
 
@@ -60,12 +61,31 @@ class TPS(Transformation):
         self.register_buffer("system_SF", torch.from_numpy(spline_system(fiducials)), persistent=False)
         self.register_buffer("pixels_NS", torch.from_numpy(pixel_rows(fiducials, height, width)), persistent=False)
 
-    def forward(self, images_BCHW: torch.Tensor) -> torch.Tensor:
-        """(B, C, H, W) -> the same, sampled bilinearly, border pixels repeated outside."""
-        points_BF2 = self.localisation(images_BCHW)
+    def forward(self, images_BCHW: torch.Tensor, extent: Extent) -> torch.Tensor:
+        """(B, C, H, W) -> the same, sampled bilinearly, border pixels repeated outside.
+
+        Each picture is rectified on the grid of its own size.
+        """
+        points_BF2 = self.localisation(images_BCHW, extent)
         with torch.autocast(images_BCHW.device.type, enabled=False):
-            grid_BHW2 = self.grid(points_BF2.float(), (images_BCHW.shape[2], images_BCHW.shape[3]))
+            size = (images_BCHW.shape[2], images_BCHW.shape[3])
+            if extent.widths_B is None:
+                grid_BHW2 = self.grid(points_BF2.float(), size)
+            else:
+                grid_BHW2 = self.grids(points_BF2.float(), size, extent.widths_B)
             return F.grid_sample(images_BCHW.float(), grid_BHW2, padding_mode="border", align_corners=True)
+
+    def grids(self, points_BF2: torch.Tensor, size: tuple[int, int], widths_B: torch.Tensor) -> torch.Tensor:
+        """:meth:`grid` for pictures that fill only their own ``widths_B`` of ``size``; what lies beyond samples the right border."""
+        height, total = size
+        grid_BHW2 = points_BF2.new_ones(len(points_BF2), height, total, 2)
+        for width in sorted(set(widths_B.tolist())):
+            rows = widths_B == width
+            own_BHW2 = self.grid(points_BF2[rows], (height, width))
+            # -1 and 1 are the centres of the outermost pixels: of the picture here, of the padded batch there
+            x_BHW = (own_BHW2[..., 0].clamp(-1, 1) + 1) * ((width - 1) / max(total - 1, 1)) - 1
+            grid_BHW2[rows, :, :width] = torch.stack([x_BHW, own_BHW2[..., 1]], 3)
+        return grid_BHW2
 
     def grid(self, points_BF2: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
         """Where each pixel of an output of ``size`` (height, width) is sampled: (B, H, W, 2), x and y in [-1, 1].
@@ -118,13 +138,22 @@ class Localisation(nn.Module):
         self.points.weight.zero_()
         self.points.bias.copy_(torch.from_numpy(slanted_points(self.points.out_features // 2)).flatten())
 
-    def forward(self, images_BCHW: torch.Tensor) -> torch.Tensor:
+    def forward(self, images_BCHW: torch.Tensor, extent: Extent) -> torch.Tensor:
         """(B, C, H, W) -> points (B, F, 2), x and y in about [-1, 1], the upper edge first."""
-        x = F.relu(F.max_pool2d(self.norm1(self.conv1(images_BCHW)), 2))
-        x = F.relu(F.max_pool2d(self.norm2(self.conv2(x)), 2))
-        x = F.relu(F.max_pool2d(self.norm3(self.conv3(x)), 2))
-        x = F.relu(self.norm4(self.conv4(x))).mean((2, 3))
-        return self.points(F.relu(self.hidden(x))).unflatten(1, (-1, 2))
+        inner = Extent(extent.widths_B)  # the picture itself keeps its width
+        x = images_BCHW
+        for conv, norm in ((self.conv1, self.norm1), (self.conv2, self.norm2), (self.conv3, self.norm3)):
+            x = F.relu(F.max_pool2d(norm(conv(inner.clear(x))), 2))
+            inner.after(2, 2)
+        x = F.relu(self.norm4(self.conv4(inner.clear(x))))
+        return self.points(F.relu(self.hidden(_mean(x, inner)))).unflatten(1, (-1, 2))
+
+
+def _mean(maps_BCHW: torch.Tensor, extent: Extent) -> torch.Tensor:
+    """Mean over each picture's own pixels, (B, C)."""
+    if extent.widths_B is None:
+        return maps_BCHW.mean((2, 3))
+    return extent.clear(maps_BCHW).sum((2, 3)) / (maps_BCHW.shape[2] * extent.widths_B[:, None])
 
 
 def slanted_points(fiducials: int) -> NDArray[np.float32]:

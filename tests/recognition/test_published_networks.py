@@ -74,13 +74,21 @@ def test_logits(cell):
     images = torch.from_numpy(uniform("image", (2, 1, 32, 100)).astype(np.float32)) * 2 - 1
     with torch.inference_mode():
         greedy = network(images)
-        differences = [(greedy[:, :, ::4] - torch.from_numpy(GOLDEN[f"{cell}/logits"])).abs().max()]
+        published = torch.from_numpy(GOLDEN[f"{cell}/logits"])
+        shown = before_the_end(greedy) if cell.endswith("Attn") else torch.ones(greedy.shape[:2], dtype=torch.bool)
+        differences = [(greedy[:, :, ::4] - published[:, : greedy.shape[1]])[shown].abs().max()]
         if cell.endswith("Attn"):
             forced = network(images, torch.from_numpy(GOLDEN[f"{cell}/tokens"].astype(np.int64)))
             differences.append((forced[:, :, ::4] - torch.from_numpy(GOLDEN[f"{cell}/teacher_forced"])).abs().max())
         bound = 1e-4 + (4 * effect_of_rounding(network, images, greedy) if cell.startswith("TPS") else 0)
     assert max(differences) <= bound
     assert bound < 0.05, "too loose to notice another way of sampling"
+
+
+def before_the_end(greedy):
+    """Steps up to the end of each text: ours says nothing behind it, the reference goes on to the 26th."""
+    ends = greedy.argmax(2) == 1
+    return ends.cumsum(1) - ends.long() == 0
 
 
 def effect_of_rounding(network, images, logits):
@@ -94,6 +102,7 @@ def effect_of_rounding(network, images, logits):
     for _ in range(3):
         noise = (torch.rand(2, 20, 2, generator=generator) * 2 - 1) * ROUNDING_OF_POINTS
         hook = network.trans.localisation.register_forward_hook(lambda _, __, points, noise=noise: points + noise)
-        moved.append((network(images) - logits).abs().max())
+        again = network(images)[:, : logits.shape[1]]
+        moved.append((again - logits[:, : again.shape[1]])[logits[:, : again.shape[1]].isfinite()].abs().max())
         hook.remove()
     return max(moved)

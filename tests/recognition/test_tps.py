@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from ocr.recognition.extent import Extent
 from ocr.recognition.trans import TPS, border_points, slanted_points
 
 
@@ -43,7 +44,7 @@ def test_points_on_the_border_leave_the_picture_where_it_is():
 
 def test_the_first_warp_is_the_published_slant():
     stage = TPS(1, 32, 100)
-    points = stage.localisation(torch.rand(2, 1, 32, 100))
+    points = stage.localisation(torch.rand(2, 1, 32, 100), Extent())
     assert torch.equal(points, torch.from_numpy(slanted_points(20)).expand(2, 20, 2))
     grid = stage.grid(points, (32, 100))[0]
     corners = [grid[0, 0], grid[0, -1], grid[-1, 0], grid[-1, -1]]
@@ -58,7 +59,7 @@ def test_sampling_repeats_the_border_and_keeps_size_and_type():
     image = torch.zeros(1, 3, 32, 100)
     image[:, :, 0], image[:, :, -1] = 1.0, -1.0
     with torch.autocast("cpu", torch.bfloat16):
-        warped = stage(image)
+        warped = stage(image, Extent())
     assert warped.shape == image.shape
     assert warped.dtype == torch.float32
     assert (warped[0, 0, 0] == 1).all()
