@@ -19,6 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--json", help="one JSON line per picture into this file as well; - prints them instead of the text"
     )
     parser.add_argument(
+        "--inference", help="preset of conf/inference: size and thresholds of the search (default: the checkpoint's)"
+    )
+    parser.add_argument(
         "--long-side", type=int, help="longer side at which pictures are searched, pixels (default: the checkpoint's)"
     )
     parser.add_argument("--device", help="torch device (default: cuda when there is one)")
@@ -28,11 +31,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Print JSON and draw the words found on each picture; 1 when a picture could not be read."""
     import torch
 
+    from ocr.config import compose_config, plain
     from ocr.reader import Reader, read_files
     from ocr.run import checkpoint
 
     device = arguments.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    inference = {"long_side": arguments.long_side} if arguments.long_side else {}
+    preset = [f"inference={arguments.inference}"] if arguments.inference else []
+    inference = plain(compose_config(["model=craft", *preset])).get("inference", {})
+    if arguments.long_side:
+        inference["long_side"] = arguments.long_side
     reader = Reader(
         checkpoint.detector(arguments.detector, device, **inference),
         checkpoint.recognizer(arguments.recognizer, device),

@@ -8,9 +8,11 @@ import pytest
 import torch
 from drawn import Painted
 
-from ocr.detection.detector import Detector, detections
+from ocr.config import compose_config, plain
+from ocr.detection.detector import Detector
 from ocr.detection.postprocess import Boxes, Thresholds
 from ocr.detection.thresholds import Grid, candidates, choose
+from ocr.detection.words import detections
 from ocr.types import SceneWord
 
 
@@ -212,3 +214,35 @@ def test_choosing_without_pictures_or_without_a_possible_threshold_is_refused():
     stored = Detector(Blobs(), long_side=64).score_maps([picture((64, 64))])[0]
     with pytest.raises(ValueError, match="extend the grid"):
         choose([candidates(stored, [], grid)], grid, count_hits)
+
+
+@pytest.mark.parametrize(
+    ("preset", "long_side", "thresholds"),
+    [
+        ("released", 1280, (0.7, 0.4, 0.4)),
+        ("icdar2013", 960, (0.7, 0.2, 0.4)),
+        ("icdar2015", 2240, (0.85, 0.2, 0.5)),
+        ("icdar2017_mlt", 2560, (0.7, 0.4, 0.4)),
+        ("msra_td500", 1600, (0.7, 0.4, 0.4)),
+        ("totaltext", 1280, (0.7, 0.4, 0.4)),
+        ("ctw1500", 1024, (0.7, 0.4, 0.4)),
+    ],
+)
+def test_presets_are_those_of_the_paper(preset, long_side, thresholds):
+    settings = plain(compose_config(["model=craft", f"inference={preset}"]))["inference"]
+    detector = Detector(Blobs(), **settings)
+    assert (detector.long_side, detector.thresholds) == (long_side, Thresholds(*thresholds))
+    assert (detector.line_gap is not None) == (preset == "msra_td500")
+    assert detector.polygons == (preset in ("totaltext", "ctw1500"))
+
+
+def test_without_a_preset_the_checkpoint_decides():
+    assert "inference" not in compose_config(["model=craft"])
+
+
+def test_words_of_a_line_join_where_the_detector_is_told_to():
+    image = picture((100, 240), (20, 40, 80, 60), (100, 40, 200, 60))
+    settings = {"long_side": 240, "max_enlargement": 1}
+    assert len(Detector(Blobs(), **settings).detect([image])[0]) == 2
+    (line,) = Detector(Blobs(), **settings, line_gap=2.0).detect([image])[0]
+    assert np.ptp(line.polygon[:, 0]) > 175
