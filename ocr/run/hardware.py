@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
+import sys
 import warnings
 from typing import Any
 
@@ -15,6 +17,9 @@ from ocr.seeding import derived_seed
 
 DEFAULT_THREADS = torch.get_num_threads()
 """What torch takes by itself (OMP_NUM_THREADS, or the cores it may use), before any run of this process changed it."""
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""glibc's names for its ``mallopt`` parameters, malloc.h."""
+_LARGEST_INT = 2**31 - 1
 
 
 def check_device(trainer: dict[str, Any], in_sweep: bool) -> None:
@@ -43,8 +48,22 @@ def prepare_torch(threads: int | None, seed: int) -> None:
     warnings.filterwarnings("ignore", message=r".*(does not have many workers|isinstance\(treespec)")
     torch.set_num_threads(threads or DEFAULT_THREADS)
     cv2.setNumThreads(threads or DEFAULT_THREADS)
-    cv2.setNumThreads(threads or DEFAULT_THREADS)
+    keep_freed_memory()
     torch.manual_seed(derived_seed(seed, "weights"))
+
+
+def keep_freed_memory() -> None:
+    """Ask glibc not to hand large freed blocks back to the system; does nothing under another C library.
+
+    Activations are freed and allocated anew at every step.  By default each of them is mapped and its pages are faulted in
+    again: 18,000 page faults and a seventh of the time of a step of a quarter-width CRAFT on one core.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    c_library = ctypes.CDLL(None)
+    if hasattr(c_library, "gnu_get_libc_version"):
+        c_library.mallopt(_TRIM_THRESHOLD, _LARGEST_INT)
+        c_library.mallopt(_MMAP_THRESHOLD, _LARGEST_INT)
 
 
 def bf16_in_hardware(accelerator: str) -> bool:
