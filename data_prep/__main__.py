@@ -10,10 +10,13 @@ from typing import Any
 
 from rich.console import Console
 
-from data_prep.catalog import ALIASES, NAMELESS, READERS, catalog
+from data_prep import check, public_lmdbs
+from data_prep.catalog import catalog
+from data_prep.parallel import cores
 from data_prep.preparation import Target, prepare
 from data_prep.progress import tracked
 from data_prep.raw import existing_folder, rendered_note
+from data_prep.readers import ALIASES, NAMELESS, READERS
 from ocr.data.records import Kind, Manifest
 from ocr.data.store import Store
 from ocr.data.verification import verify
@@ -48,13 +51,13 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     entries = catalog()
     for name, reader in READERS.items():
         entry = entries[name]
-        layout = "\n".join(f"  {line}" for line in entry.layout)
+        layout = "\n".join(f"  {line}" for line in entry.files())
         command = commands.add_parser(
             name,
             aliases=ALIASES.get(name, []),
             help=entry.title,
-            description=f"{entry.title} → {entry.prepares}",
-            epilog=f"raw folder:\n{layout}",
+            description=f"{entry.title} → {', '.join(entry.places())}",
+            epilog=f"raw folder (every name is a folder, or a .zip, .tar or .tar.gz of that name):\n{layout}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.add_argument("--raw", type=Path, required=True, help="folder with the raw data set")
@@ -65,18 +68,34 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
             choices=["real", "rendered"],
             help="what the pictures are (default: rendered where RENDERED.json says so, otherwise real)",
         )
+        command.add_argument(
+            "--processes", type=_positive, default=cores(), help="worker processes (default: all cores, %(default)s)"
+        )
         reader.add_arguments(command)
         command.set_defaults(run=_prepare, layout=name)
-    listing = commands.add_parser("list", help="what can be prepared: layout, licence, where to get it, citation")
+    linking = commands.add_parser("lmdb", help="check LMDBs in the public layout and link to them, without rewriting")
+    public_lmdbs.add_arguments(linking)
+    linking.set_defaults(run=public_lmdbs.run)
+    listing = commands.add_parser("list", help="what can be prepared: files, licence, where to get it, citation")
+    listing.add_argument("names", nargs="*", metavar="NAME", help="sets (default: all)")
     listing.set_defaults(run=_list)
-    check = commands.add_parser("verify", help="look a prepared set over and print what is wrong with it")
-    check.add_argument("folder", type=Path, help="a prepared set, ROOT/TASK/NAME/SPLIT, or any public LMDB")
-    check.add_argument("--full", action="store_true", help="decode every picture (default: a few hundred)")
-    check.set_defaults(run=_verify)
+    checking = commands.add_parser("check", help="compare prepared sets, or downloaded archives, with the catalogue")
+    check.add_arguments(checking)
+    checking.set_defaults(run=check.run)
+    verifying = commands.add_parser("verify", help="look a prepared set over and print what is wrong with it")
+    verifying.add_argument("folder", type=Path, help="a prepared set, ROOT/TASK/NAME/SPLIT, or any public LMDB")
+    verifying.add_argument("--full", action="store_true", help="decode every picture (default: a few hundred)")
+    verifying.set_defaults(run=_verify)
     rendered = commands.add_parser(RENDERER, help="render stand-ins in the raw layouts (needs the extra [render])")
     if RENDERER in arguments[:1]:
         _add_renderer(rendered)
     return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of processes: give 1 or more")
+    return int(text)
 
 
 def _add_renderer(parser: argparse.ArgumentParser) -> None:
@@ -98,7 +117,7 @@ def _prepare(args: argparse.Namespace) -> int:
     kind: Kind = "rendered" if note is not None else args.kind or "real"
     target = Target(args.out, args.name, kind, _source(args.layout, note))
     for job in READERS[args.layout].jobs(raw, args):
-        for manifest in prepare(job, target, _console()):
+        for manifest in prepare(job, target, _console(), args.processes):
             print(_summary(manifest, job.total, args))
     return 0
 
@@ -126,15 +145,19 @@ def _summary(manifest: Manifest, listed: int, args: argparse.Namespace) -> str:
     return "; ".join(parts)
 
 
-def _list(_: argparse.Namespace) -> int:
-    for name, entry in catalog().items():
+def _list(args: argparse.Namespace) -> int:
+    for name, entry in check.named(args.names).items():
         print(f"{name}: {entry.title}")
-        rows = [("prepares", entry.prepares), *(("raw folder", line) for line in entry.layout)]
+        rows = [("prepares", ", ".join(entry.places())), ("labels", f"{entry.level}; {', '.join(entry.scripts)}")]
+        rows += [("raw folder", line) for line in entry.files()]
         rows += [("licence", entry.licence), ("obtain", entry.obtain), ("cite", entry.citation)]
         rows += [("complete", ", ".join(f"{place} {n:,}" for place, n in entry.expected.items()))]
+        rows += [("kept", ", ".join(f"{place} {n:,}" for place, n in (entry.kept | entry.by_ids).items()))]
+        rows += [("public LMDB", ", ".join(entry.lmdb)), ("note", entry.note)]
+        rows += [("md5", f"{digest}  {file}") for file, digest in entry.md5.items()]
         for title, text in rows:
             if text:
-                print(f"  {title:<10}  {text}")
+                print(f"  {title:<11}  {text}")
     return 0
 
 

@@ -12,6 +12,8 @@ from data_prep.samples import Unusable
 from ocr.geometry import bounding_quad, clockwise, crop_quads, quad_angle, rectify, side_lengths
 from ocr.types import Image, Points, Quads, SceneWord
 
+MOST_POINTS = 1_000
+"""Points of the longest polygon that is taken for one; real ones have fewer than 100."""
 LEAST_WORD = 1.0
 """Square pixels below which a word box has no area."""
 LEAST_CHARACTER = 0.25
@@ -31,9 +33,11 @@ def usable(word: SceneWord, width: int, height: int) -> tuple[SceneWord, str | N
     picture, so the area must not count as background either. A box may leave the picture.
 
     Raises:
-        Unusable: the word box has no finite coordinates or no area, lies outside the picture or is larger than it.
+        Unusable: the word box has too many points, no finite coordinates or no area, lies outside the picture or is larger than it.
     """
     polygon = np.asarray(word.polygon, np.float32)
+    if len(polygon) > MOST_POINTS:
+        raise Unusable(f"word box has more than {MOST_POINTS:,} points")
     if not np.isfinite(polygon).all():
         raise Unusable("word box is not numbers")
     hull = shapely.convex_hull(shapely.multipoints(polygon))
@@ -56,6 +60,17 @@ def usable(word: SceneWord, width: int, height: int) -> tuple[SceneWord, str | N
             word, ignore=True, characters=None
         ), "word ignored: a character box has no area or crossing sides"
     return replace(word, characters=_all_clockwise(quads)), None
+
+
+def all_usable(words: list[SceneWord], width: int, height: int) -> list[tuple[SceneWord, str | None] | Unusable]:
+    """:func:`usable` for every word of a picture; what it would raise takes the place of its result."""
+    found: list[tuple[SceneWord, str | None] | Unusable] = []
+    for word in words:
+        try:
+            found.append(usable(word, width, height))
+        except Unusable as error:
+            found.append(error)
+    return found
 
 
 def cut_word(image: Image, word: SceneWord) -> tuple[Image, Quads | None]:

@@ -1,58 +1,98 @@
-"""What can be prepared, and by which reader."""
+"""What can be prepared: ``catalog.toml`` as objects."""
 
 from __future__ import annotations
 
-import argparse
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Protocol
 
-from data_prep import icdar2015, mjsynth, scenes, synthtext, words
-from data_prep.samples import Job
+from ocr.data.records import Split, Task
 
-
-class Reader(Protocol):
-    """A module that reads one raw layout."""
-
-    def add_arguments(self, parser: argparse.ArgumentParser, /) -> None:
-        """Declare the layout's own options."""
-        ...
-
-    def jobs(self, raw: Path, args: argparse.Namespace, /) -> list[Job]:
-        """The splits found in a raw folder."""
-        ...
+OWN = "your own"
 
 
-READERS: dict[str, Reader] = {
-    "synthtext": synthtext,
-    "icdar2015": icdar2015,
-    "mjsynth": mjsynth,
-    "words": words,
-    "scenes": scenes,
-}
-ALIASES = {"icdar2015": ["icdar"]}
-NAMELESS = {"words", "scenes"}
-"""Layouts that many sets share: the set must be named."""
+@dataclass(frozen=True, slots=True)
+class PartEntry:
+    """A split of a set: where its files lie in the raw folder and what form they have.
+
+    ``pictures`` and ``labels`` name folders or archives (for words also a label file), alternatives separated by ``|``; every
+    one of them that is there counts. ``form`` is a key of ``forms.FORMS`` or of ``word_sets.FORMS``. ``keep`` is what words
+    must be: ``all``, ``alphanumeric``, or ``alphanumeric3`` (of at least three characters).
+    """
+
+    task: Task
+    split: Split
+    form: str
+    pictures: tuple[str, ...]
+    labels: tuple[str, ...]
+    keep: str = "all"
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogEntry:
     """What a user should know of a raw data set before preparing it.
 
-    ``expected``: number of pictures that the complete set lists, by ``task/split``.
+    By ``task/split``, ``expected`` is the number of pictures or words that the complete set lists, ``by_ids`` what a list of ids
+    leaves of them, and ``kept`` what a rule does. ``md5`` are checksums of the released archives, as far as they are known;
+    ``level`` says what a box holds; ``lmdb`` names public LMDB folders of this set, with the split each of them is.
     """
 
     title: str
-    prepares: str
-    layout: list[str]
+    reader: str
+    level: str
+    scripts: tuple[str, ...]
     licence: str
     obtain: str
     citation: str
-    expected: dict[str, int]
+    layout: tuple[str, ...] = ()
+    prepares: tuple[str, ...] = ()
+    parts: tuple[PartEntry, ...] = ()
+    expected: dict[str, int] = field(default_factory=dict)
+    by_ids: dict[str, int] = field(default_factory=dict)
+    kept: dict[str, int] = field(default_factory=dict)
+    md5: dict[str, str] = field(default_factory=dict)
+    lmdb: dict[str, Split] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def nameless(self) -> bool:
+        """Whether this is a layout that many sets share, so that the set must be named."""
+        return self.obtain == OWN
+
+    def places(self) -> list[str]:
+        """``task/split`` of all it prepares."""
+        return list(self.prepares) or [f"{part.task}/{part.split}" for part in self.parts]
+
+    def complete(self, place: str) -> int | None:
+        """How many samples the complete prepared set has at ``task/split``, when that is known.
+
+        A set without a list of ids or a rule may have dropped some of what it lists.
+        """
+        return self.by_ids.get(place, self.kept.get(place, self.expected.get(place)))
+
+    def files(self) -> list[str]:
+        """What the raw folder holds, a line for each split."""
+        lines = list(self.layout)
+        for part in self.parts:
+            names = list(dict.fromkeys([*part.pictures, *part.labels]))
+            lines.append(f"{part.task}/{part.split}: {', '.join(name.replace('|', ' or ') for name in names)}")
+        return lines
 
 
+@cache
 def catalog() -> dict[str, CatalogEntry]:
     """All entries of ``catalog.toml`` by name."""
     content = tomllib.loads((Path(__file__).parent / "catalog.toml").read_text(encoding="utf-8"))
-    return {name: CatalogEntry(**entry) for name, entry in content.items()}
+    return {name: _entry(fields) for name, fields in content.items()}
+
+
+def _entry(fields: dict[str, object]) -> CatalogEntry:
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+    parts = fields.get("parts", ())
+    assert isinstance(parts, list | tuple)
+    values["parts"] = tuple(
+        PartEntry(**{key: tuple(v) if isinstance(v, list) else v for key, v in part.items()})  # type: ignore[arg-type]
+        for part in parts
+    )
+    return CatalogEntry(**values)  # type: ignore[arg-type]

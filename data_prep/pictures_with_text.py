@@ -1,100 +1,154 @@
-"""Pictures with one ICDAR-style label file each: what ``icdar2015`` and ``scenes`` share."""
+"""Pictures with labels: pairing them by name, and turning each pair into a scene."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
+from data_prep.archives import RawFile
 from data_prep.boxes import usable
+from data_prep.forms import Form, parse
+from data_prep.labels import Labels
 from data_prep.picture import checked
-from data_prep.quad_text import parse
-from data_prep.raw import PICTURES, Part, find_part
+from data_prep.raw import PICTURES, Part
 from data_prep.samples import Drop, RawScene, Sample, Unusable
 
+Files = list[tuple[str, RawFile]]
+"""Files with what a message calls them: the name of their part and their own."""
 
-@dataclass(slots=True)
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """A picture and its label file, by file name; the side that is missing is None."""
+    """A picture and its labels, in a file or read already; what is missing is None.
 
-    picture: str | None
-    label: str | None
+    ``key`` is the path of the picture as the set has it, ``label_name`` what a message calls the labels; ``fault`` is
+    why the entry cannot be used, when that is known before it is read.
+    """
 
-
-class Pool:
-    """Pictures of one part and label files of another, paired by name: ``NAME.jpg`` with ``gt_NAME.txt`` or ``NAME.txt``."""
-
-    def __init__(self, pictures: Part, labels: Part, polygons: bool = False) -> None:
-        self.pictures = pictures
-        self.labels = labels
-        self.polygons = polygons
-        images = {PurePosixPath(n).stem: n for n in pictures.names() if PurePosixPath(n).suffix.lower() in PICTURES}
-        texts = {PurePosixPath(n).stem.removeprefix("gt_"): n for n in labels.names() if n.lower().endswith(".txt")}
-        self.entries = {
-            name: Entry(images.get(name), texts.get(name)) for name in sorted({*images, *texts}, key=_natural)
-        }
-
-    def select(self, names: Iterable[str], option: str) -> list[Entry]:
-        """Entries by picture name, without extension.
-
-        Raises:
-            ValueError: a name is not in the pool.
-        """
-        wanted = list(names)
-        unknown = [n for n in wanted if n not in self.entries]
-        if unknown:
-            raise ValueError(f"{option} names {', '.join(unknown[:5])}, which {self.pictures.name} does not hold")
-        return [self.entries[n] for n in wanted]
-
-    def label_files(self) -> Iterator[bytes]:
-        """Contents of all label files."""
-        return (self.labels.read(e.label) for e in self.entries.values() if e.label is not None)
-
-    def name(self, entry: Entry) -> str:
-        """Path of an entry inside the raw folder."""
-        if entry.picture is not None:
-            return f"{self.pictures.name}/{entry.picture}"
-        return f"{self.labels.name}/{entry.label}"
-
-    def scenes(self, entry: Entry) -> Iterator[Sample]:
-        """The scene of an entry, with word boxes only.
-
-        Raises:
-            Unusable: picture or label file.
-        """
-        if entry.label is None:
-            raise Unusable("picture has no label file")
-        if entry.picture is None:
-            raise Unusable("label file has no picture")
-        parsed, faults = parse(self.labels.read(entry.label), self.polygons)
-        place = f"{self.labels.name}/{entry.label}"
-        for line in faults:
-            yield Drop("detection", line.reason, f"{place} line {line.number}")
-        data, image = checked(self.pictures.read(entry.picture))
-        words = []
-        for raw_word in parsed:
-            try:
-                word, fault = usable(raw_word, image.shape[1], image.shape[0])
-            except Unusable as error:
-                yield Drop("detection", str(error), f"{place} {raw_word.text}")
-                continue
-            words.append(word)
-            if fault:
-                yield Drop("detection", fault, f"{place} {raw_word.text}")
-        yield RawScene(self.name(entry), data, words, "word")
+    id: str
+    key: str
+    picture: RawFile | None
+    label: RawFile | Labels | None
+    label_name: str
+    fault: str | None = None
 
 
-def simple_pool(raw: Path, polygons: bool = False) -> Pool | None:
-    """Pictures in ``images/`` and label files in ``gt/``, or both directly in the folder; None where neither is found."""
-    pictures, labels = find_part(raw, "images"), find_part(raw, "gt")
-    if pictures is None and labels is None:
-        pictures = labels = find_part(raw.parent, raw.name)
-    if pictures is None or labels is None:
-        return None
-    pool = Pool(pictures, labels, polygons)
-    return pool if pool.entries else None
+def pictures_of(part: Part) -> Files:
+    """Pictures of a part in the order of their numbers."""
+    return _files(part, lambda name: PurePosixPath(name).suffix.lower() in PICTURES)
 
 
-def _natural(name: str) -> tuple[str, int, str]:
+def label_files_of(part: Part, form: Form) -> Files:
+    """Label files of a part."""
+    return _files(part, lambda name: name.lower().endswith(form.suffixes))
+
+
+def paired(pictures: Files, labels: Files, form: Form) -> list[Entry]:
+    """Entries by name, in natural order; a second file of one name becomes an entry of its own that cannot be used."""
+    images, twice = _by_stem(pictures, form.picture_stem)
+    texts, twice_labels = _by_stem(labels, form.stem)
+    entries = []
+    for stem in sorted({*images, *texts}, key=natural):
+        image, text = images.get(stem), texts.get(stem)
+        key, label_name = (image or text or ("", None))[0], text[0] if text else ""
+        entries.append(Entry(stem, key, image[1] if image else None, text[1] if text else None, label_name))
+    entries += [Entry(stem, name, file, None, "", "picture of this name occurs twice") for stem, name, file in twice]
+    entries += [
+        Entry(stem, name, None, file, name, "label file of this name occurs twice") for stem, name, file in twice_labels
+    ]
+    return entries
+
+
+def indexed(pictures: Files, index: dict[str, Labels], label_name: str) -> list[Entry]:
+    """Entries of pictures whose labels stand in one file for all."""
+    images, twice = _by_stem(pictures, str)
+    entries = []
+    for stem in sorted({*images, *index}, key=natural):
+        image = images.get(stem)
+        key = image[0] if image else f"{label_name} {stem}"
+        entries.append(Entry(stem, key, image[1] if image else None, index.get(stem), label_name))
+    return entries + [Entry(s, name, file, None, "", "picture of this name occurs twice") for s, name, file in twice]
+
+
+def selected(entries: list[Entry], ids: Iterable[str], option: str) -> list[Entry]:
+    """Entries by id, the name of the picture without its ending.
+
+    Raises:
+        ValueError: there is no such picture.
+    """
+    known = {entry.id: entry for entry in entries if entry.fault is None}
+    wanted = list(ids)
+    unknown = [i for i in wanted if i not in known]
+    if unknown:
+        place = entries[0].key.partition("/")[0] if entries else "the raw folder"
+        raise ValueError(f"{option} names {', '.join(unknown[:5])}, which {place} does not hold")
+    return [known[i] for i in wanted]
+
+
+def scene(form: Form, entry: Entry) -> Iterator[Sample]:
+    """The scene of an entry.
+
+    Raises:
+        Unusable: the picture, or one of the two is missing.
+    """
+    if entry.fault:
+        raise Unusable(entry.fault)
+    if entry.label is None:
+        raise Unusable("picture has no label file")
+    if entry.picture is None:
+        raise Unusable("label file has no picture")
+    try:
+        labels = entry.label if isinstance(entry.label, Labels) else parse(form, entry.label.read())
+    except Unusable as error:
+        yield Drop("detection", str(error), f"{entry.label_name} {error.where}")
+        return
+    for fault in labels.faults:
+        yield Drop("detection", fault.reason, f"{entry.label_name} {fault.where}")
+    data, image = checked(entry.picture.read())
+    words = []
+    for raw_word, where in zip(labels.words, labels.where, strict=True):
+        what = f"{entry.label_name} {where} {raw_word.text or ''}"
+        try:
+            word, wrong = usable(raw_word, image.shape[1], image.shape[0])
+        except Unusable as error:
+            yield Drop("detection", str(error), what)
+            continue
+        words.append(word)
+        if wrong:
+            yield Drop("detection", wrong, what)
+    spelt = any(word.characters is not None for word in words)
+    yield RawScene(entry.key, data, words, "char" if spelt else "word")
+
+
+def key_of(entry: Entry) -> str:
+    """What an entry is called in a message."""
+    return entry.key
+
+
+def natural(name: str) -> tuple[str, int, str]:
+    """A sorting key by which 2 comes before 10."""
     digits = name[len(name.rstrip("0123456789")) :]
-    return name.rstrip("0123456789"), int(digits or -1), name
+    return name.rstrip("0123456789"), int(digits[-18:] or -1), name
+
+
+def _files(part: Part, wanted: Callable[[str], bool]) -> Files:
+    found = [(path, file) for path, file in part.scan() if wanted(path)]
+    if part.place.is_dir() and any("/" not in path for path, _ in found):
+        found = [(path, file) for path, file in found if "/" not in path]
+    files = [(f"{part.name}/{path.rpartition('/')[2]}", file) for path, file in found]
+    return sorted(files, key=lambda item: item[0])
+
+
+def _by_stem(
+    files: Files, stem_of: Callable[[str], str]
+) -> tuple[dict[str, tuple[str, RawFile]], list[tuple[str, str, RawFile]]]:
+    known: dict[str, tuple[str, RawFile]] = {}
+    twice = []
+    for name, file in files:
+        stem = stem_of(PurePosixPath(name).stem)
+        if stem in known:
+            twice.append((stem, name, file))
+        else:
+            known[stem] = (name, file)
+    return known, twice

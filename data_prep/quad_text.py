@@ -1,65 +1,65 @@
-"""Label files of the ICDAR form: one word a line, ``x1,y1,…,xn,yn,text``."""
+"""Label files with one word a line: the ICDAR forms and that of MSRA-TD500.
+
+====================  ======================================  =========================================================
+function              line                                    used by
+====================  ======================================  =========================================================
+:func:`quads`         ``x1,y1,…,x4,y4,text``                  ICDAR 2015
+:func:`polygons`      ``x1,y1,…,xn,yn,text``                  folders of one's own with curved text
+:func:`scripts`       ``x1,y1,…,x4,y4,script,text``           ICDAR 2017 and 2019 MLT
+:func:`boxes`         ``x1 y1 x2 y2 "text"``                  ICDAR 2013 (its test part has commas as well)
+:func:`turned_boxes`  ``index difficult x y w h theta``       MSRA-TD500 (Yao et al., CVPR 2012)
+====================  ======================================  =========================================================
+
+All raise :class:`Unusable` for a file that is not UTF-8, and note every line they do not understand.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from data_prep.samples import Unusable
+from data_prep.labels import Labels, labelled, leading_numbers, lines_of, points, unquoted
 from ocr.types import Points, SceneWord
 
-IGNORED = "###"
-"""The transcription of a region that neither trains nor counts."""
+SCRIPTS = {
+    *("Arabic", "Latin", "Chinese", "Japanese", "Korean", "Bangla", "Hindi", "Symbols", "Mixed", "None"),
+}
+"""What MLT writes before the text; ``None`` stands where the script could not be told."""
+UNKNOWN = "Unknown"
+BOX = re.compile(r"\s*" + r"([-+]?\d+(?:\.\d+)?)(?:\s*,\s*|\s+)" * 4 + r"(.*)")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line that could not be read, with its number from 1 and why."""
-
-    number: int
-    reason: str
+def quads(content: bytes) -> Labels:
+    """Four points, then the text, which may hold commas. ``###`` is a word to ignore; an empty text a missing one (None)."""
+    return _by_line(content, _quad, "line is not x1,y1,x2,y2,x3,y3,x4,y4,text")
 
 
-def lines_of(content: bytes) -> list[str]:
-    """Lines of a UTF-8 label file, without byte order mark, carriage returns and empty lines at the end.
+def polygons(content: bytes) -> Labels:
+    """As many points as there are pairs of numbers, three at least, then the text.
 
-    Lines end at line feeds only: ``str.splitlines`` would also cut a transcription at U+0085 or U+2028.
-
-    Raises:
-        Unusable: the file is not UTF-8.
+    A text that itself begins with two numbers and commas cannot be told from points.
     """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise Unusable("label file is not UTF-8") from None
-    return [line.removesuffix("\r") for line in text.rstrip("\r\n").split("\n")]
+    return _by_line(content, _polygon, "line is not x1,y1,…,xn,yn,text")
 
 
-def parse(content: bytes, polygons: bool = False) -> tuple[list[SceneWord], list[Line]]:
-    """Words of a label file, and the lines that are not understood.
+def scripts(content: bytes) -> Labels:
+    """Four points, the script, and the text."""
+    return _by_line(content, _script, "line is not x1,y1,x2,y2,x3,y3,x4,y4,script,text")
 
-    A line begins with four points, and everything after the eighth comma is the text, commas included. With ``polygons``
-    it begins with as many points as there are pairs of numbers; a text that itself begins with two numbers and commas
-    cannot be told from points then. ``###`` is a word to ignore; an empty text is a missing one (None).
 
-    Raises:
-        Unusable: the file is not UTF-8.
+def boxes(content: bytes) -> Labels:
+    """The left, upper, right and lower side, and the text in double quotes, in which quotes are escaped."""
+    return _by_line(content, _box, 'line is not x1 y1 x2 y2 "text"')
+
+
+def turned_boxes(content: bytes) -> Labels:
+    """A running number, whether the line is difficult (then it is ignored), the corner and size of an upright box, and an angle.
+
+    The box is turned about its centre by theta radians, clockwise as seen. There are no transcriptions.
     """
-    words, faults = [], []
-    for number, line in enumerate(lines_of(content), 1):
-        if not line.strip():
-            continue
-        try:
-            polygon, text = _polygon_line(line) if polygons else _quad_line(line)
-        except ValueError:
-            faults.append(Line(number, "line is not x1,y1,x2,y2,x3,y3,x4,y4,text"))
-            continue
-        ignore = text == IGNORED
-        words.append(SceneWord(polygon, None if ignore or not text else text, ignore=ignore))
-    return words, faults
+    return _by_line(content, _turned_box, "line is not index difficult x y w h theta")
 
 
 def holds_polygons(contents: Iterable[bytes]) -> bool:
@@ -67,37 +67,66 @@ def holds_polygons(contents: Iterable[bytes]) -> bool:
     many = few = 0
     for content in contents:
         for line in lines_of(content):
-            pairs = _leading_numbers(line.split(",")) // 2
+            pairs = leading_numbers(line.split(",")) // 2
             many += pairs > 4
             few += pairs == 4
     return many > few
 
 
-def _quad_line(line: str) -> tuple[Points, str]:
+def _by_line(content: bytes, read: Callable[[str], SceneWord], otherwise: str) -> Labels:
+    labels = Labels()
+    for number, line in enumerate(lines_of(content), 1):
+        if not line.strip():
+            continue
+        try:
+            labels.add(read(line), f"line {number}")
+        except ValueError:
+            labels.fault(f"line {number}", otherwise)
+    return labels
+
+
+def _quad(line: str) -> SceneWord:
     fields = line.split(",", 8)
-    if _leading_numbers(fields[:8]) < 8:
-        raise ValueError
-    return _points(fields[:8]), "".join(fields[8:]).strip()
+    return labelled(_points(fields[:8], 8), "".join(fields[8:]).strip())
 
 
-def _polygon_line(line: str) -> tuple[Points, str]:
+def _polygon(line: str) -> SceneWord:
     fields = line.split(",")
-    count = _leading_numbers(fields) // 2 * 2
+    count = leading_numbers(fields) // 2 * 2
     if count < 6:
         raise ValueError
-    return _points(fields[:count]), ",".join(fields[count:]).strip()
+    return labelled(points(fields[:count]), ",".join(fields[count:]).strip())
 
 
-def _points(fields: list[str]) -> Points:
-    return np.array([float(f) for f in fields], np.float32).reshape(-1, 2)
+def _script(line: str) -> SceneWord:
+    fields = line.split(",", 9)
+    script = fields[8].strip() if len(fields) > 8 else ""
+    if script not in SCRIPTS:
+        raise ValueError
+    return labelled(_points(fields[:8], 8), "".join(fields[9:]).strip(), UNKNOWN if script == "None" else script)
 
 
-def _leading_numbers(fields: list[str]) -> int:
-    for count, text in enumerate(fields):
-        try:
-            finite = math.isfinite(float(text))
-        except ValueError:
-            return count
-        if not finite:
-            return count
-    return len(fields)
+def _box(line: str) -> SceneWord:
+    match = BOX.fullmatch(line)
+    if match is None:
+        raise ValueError
+    x0, y0, x1, y1 = (float(n) for n in match.groups()[:4])
+    corners = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float32)
+    return labelled(corners, unquoted(match.group(5).strip()))
+
+
+def _turned_box(line: str) -> SceneWord:
+    fields = line.split()
+    if len(fields) != 7 or leading_numbers(fields) < 7 or fields[1] not in ("0", "1"):
+        raise ValueError
+    x, y, w, h, theta = (float(n) for n in fields[2:])
+    c, s = np.cos(theta), np.sin(theta)
+    half = np.array([[-w, -h], [w, -h], [w, h], [-w, h]]) / 2
+    corners = half @ np.array([[c, s], [-s, c]]) + [x + w / 2, y + h / 2]
+    return labelled(corners.astype(np.float32), None, ignore=fields[1] == "1")
+
+
+def _points(fields: list[str], count: int) -> Points:
+    if leading_numbers(fields) < count:
+        raise ValueError
+    return points(fields)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-import zipfile
-from abc import ABC, abstractmethod
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
+from data_prep.archives import RawFile, scan
 from data_prep.samples import Unusable
 
 RENDERED = "RENDERED.json"
+ARCHIVES = ("", ".zip", ".tar", ".tar.gz", ".tgz")
+"""What may follow the name of a part when it is an archive."""
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 
 
@@ -20,6 +23,8 @@ def existing_folder(raw: Path) -> Path:
     Raises:
         ValueError: there is no such folder.
     """
+    if raw.is_file():
+        raise ValueError(f"--raw {raw} is a file: give the folder that holds it; archives are read without unpacking")
     if not raw.is_dir():
         raise ValueError(f"--raw {raw} is not a folder: give the folder the data set was downloaded or unpacked to")
     return raw
@@ -55,96 +60,110 @@ def inner_path(text: str) -> str:
     return "/".join(parts)
 
 
-def read_inside(folder: Path, text: str) -> bytes:
-    """Bytes of a file that a label file names.
+class Part:
+    """A part of a raw data set, a folder or an archive (or a folder inside of one), as a list of files.
 
-    Raises:
-        Unusable: the path leads out of the folder, or the file is not there.
+    ``name`` is what the part is called whatever form it has: the last name of its path, without the ending of an archive.
     """
-    try:
-        return (folder / inner_path(text)).read_bytes()
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        raise Unusable("no such picture") from None
 
-
-class Part(ABC):
-    """A named part of a raw data set, a folder or a zip archive of that name, as a flat list of files."""
-
-    def __init__(self, name: str) -> None:
+    def __init__(self, place: Path, name: str, inner: Sequence[str] = ()) -> None:
+        self.place = place
         self.name = name
+        self.inner = tuple(inner)
 
-    @abstractmethod
-    def names(self) -> list[str]:
-        """File names (without folders), sorted."""
-
-    @abstractmethod
-    def read(self, name: str) -> bytes:
-        """Bytes of one file."""
-
-
-class FolderPart(Part):
-    """Files directly in a folder."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        super().__init__(name)
-        self._folder = folder
-
-    def names(self) -> list[str]:
-        """File names, sorted."""
-        return sorted(p.name for p in self._folder.iterdir() if p.is_file() and not p.name.startswith("."))
-
-    def read(self, name: str) -> bytes:
-        """Bytes of one file."""
-        return (self._folder / name).read_bytes()
-
-
-class ZipPart(Part):
-    """Files of an archive, in whatever folder of it they lie; nothing is unpacked.
-
-    Raises:
-        ValueError: it is no zip archive, it holds a path that leads out of it, or one file name twice.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path.stem)
-        try:
-            self._archive = zipfile.ZipFile(path)
-        except zipfile.BadZipFile as error:
-            raise ValueError(f"{path} is not a complete zip archive ({error}): download it again") from None
-        self._members: dict[str, str] = {}
-        for member in self._archive.namelist():
-            try:
-                inner = PurePosixPath(inner_path(member))
-            except Unusable:
-                raise ValueError(
-                    f"{path} holds the path {member!r}, which leads out of it: this is no data set archive"
-                ) from None
-            if member.endswith("/") or inner.parts[0] == "__MACOSX" or inner.name.startswith("."):
-                continue
-            if inner.name in self._members:
-                raise ValueError(f"{path} holds {inner.name} twice: unpack it and give the folder that is meant")
-            self._members[inner.name] = member
-
-    def names(self) -> list[str]:
-        """File names, sorted."""
-        return sorted(self._members)
-
-    def read(self, name: str) -> bytes:
-        """Bytes of one file.
+    def scan(self) -> Iterator[tuple[str, RawFile]]:
+        """Files with their path inside the part, in a fixed order.
 
         Raises:
-            Unusable: the archive is damaged there.
+            ValueError: the archive is damaged, or holds a path that leads out of it.
         """
-        try:
-            return self._archive.read(self._members[name])
-        except (zipfile.BadZipFile, EOFError, OSError):
-            raise Unusable("damaged in the archive") from None
+        for written, file in scan(self.place):
+            try:
+                path = inner_path(written)
+            except Unusable:
+                raise ValueError(
+                    f"{self.place} holds the path {written!r}, which leads out of it: this is no data set archive"
+                ) from None
+            parts = path.split("/")
+            if parts[0] == "__MACOSX" or parts[-1].startswith("."):
+                continue
+            if not self.inner:
+                yield path, file
+            elif (start := _position(parts[:-1], self.inner)) is not None:
+                yield "/".join(parts[start:]), file
+
+    @cached_property
+    def files(self) -> dict[str, RawFile]:
+        """Files by path. In an archive a folder that holds everything else does not count, so it may be there or not."""
+        found = dict(self.scan())
+        while not self.place.is_dir() and len(tops := {path.partition("/")[0] for path in found}) == 1:
+            (top,) = tops
+            if top in found:
+                break
+            found = {path.removeprefix(f"{top}/"): file for path, file in found.items()}
+        return found
+
+    def find(self, text: str) -> RawFile:
+        """The file that a label file names.
+
+        Raises:
+            Unusable: the path leads out of the part, or the file is not there.
+        """
+        path = inner_path(text)
+        if self.place.is_dir():
+            return RawFile(str(self.place), path)
+        file = self.files.get(path) or self.files.get(path.partition("/")[2])
+        if file is None:
+            raise Unusable("no such picture")
+        return file
 
 
-def find_part(raw: Path, name: str) -> Part | None:
-    """The folder ``name`` or the archive ``name.zip`` in a raw folder; None when neither is there."""
-    if (raw / name).is_dir():
-        return FolderPart(raw / name, name)
-    if (raw / f"{name}.zip").is_file():
-        return ZipPart(raw / f"{name}.zip")
+def find_part(raw: Path, spec: str) -> Part | None:
+    """The part of a raw folder that ``spec`` describes, or None.
+
+    ``spec`` is ``folder/inner folder``, or ``.`` for the raw folder itself; alternatives are separated by ``|``. Any
+    name on the way may be that of an archive, with or without its ending; a folder that bears an archive's name will do.
+    """
+    for alternative in spec.split("|"):
+        if alternative == ".":
+            return Part(raw, raw.resolve().name)
+        place, names = raw, alternative.split("/")
+        for depth, name in enumerate(names):
+            candidates = [place / f"{name}{ending}" for ending in ARCHIVES]
+            folder = next((c for c in candidates if c.is_dir()), None)
+            archive = next((c for c in candidates if c.is_file()), None)
+            if folder is not None:
+                place = folder
+            elif archive is not None:
+                part = Part(archive, names[-1], names[depth + 1 :])
+                # an archive that lacks the inner folder is not this part
+                if depth + 1 == len(names) or next(part.scan(), None) is not None:
+                    return part
+                break
+            else:
+                break
+        else:
+            return Part(place, names[-1])
+    return None
+
+
+def find_file(raw: Path, spec: str) -> RawFile | None:
+    """A single file of a raw folder, directly there or inside an archive; ``spec`` as for :func:`find_part`."""
+    for alternative in spec.split("|"):
+        folder, _, name = alternative.rpartition("/")
+        if (raw / alternative).is_file():
+            return RawFile(str(raw), alternative)
+        part = find_part(raw, folder) if folder else None
+        if part is not None:
+            found = next((file for path, file in part.files.items() if path == name), None)
+            if found is not None:
+                return found
+    return None
+
+
+def _position(folders: list[str], inner: tuple[str, ...]) -> int | None:
+    """Where a path goes on after the run of folders ``inner``; None when it does not hold that run."""
+    for start in range(len(folders) - len(inner) + 1):
+        if tuple(folders[start : start + len(inner)]) == inner:
+            return start + len(inner)
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ocr.data.records import Split, Task
@@ -11,7 +12,14 @@ from ocr.types import LabelKind, Quads, SceneWord
 
 
 class Unusable(ValueError):
-    """This item cannot be used; the message is the reason it is counted under, so it names no file."""
+    """This item cannot be used; the message is the reason it is counted under, so it names no file.
+
+    ``where`` says at which place of its file (``line 3``), when that is known.
+    """
+
+    def __init__(self, reason: str, where: str = "") -> None:
+        super().__init__(reason)
+        self.where = where
 
 
 @dataclass(slots=True)
@@ -45,6 +53,16 @@ class Drop:
     what: str
 
 
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A list that is made anew each time it is gone through, so that millions of items need no memory."""
+
+    items: Callable[[], Iterable[Any]]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.items())
+
+
 Sample = RawScene | RawWord | Drop
 
 
@@ -53,6 +71,8 @@ class Job:
     """One split to prepare.
 
     ``read(item)`` yields samples, or raises :class:`Unusable` when the whole item must go; ``name(item)`` is what is listed then.
+    Both, and the items, must be picklable: worker processes call them, ``chunk`` items at a time. ``not_in`` are prepared
+    sets whose pictures must not occur in this one.
     """
 
     split: Split
@@ -61,3 +81,5 @@ class Job:
     total: int
     read: Callable[[Any], Iterator[Sample]]
     name: Callable[[Any], str] = str
+    chunk: int = 8
+    not_in: tuple[Path, ...] = ()

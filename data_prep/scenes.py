@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from data_prep.pictures_with_text import simple_pool
+from data_prep import pictures_with_text
+from data_prep.archives import RawFile
+from data_prep.catalogued import simple_entries
+from data_prep.forms import FORMS
+from data_prep.pictures_with_text import Entry
 from data_prep.quad_text import holds_polygons
-from data_prep.samples import Job
+from data_prep.samples import Job, Unusable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,11 +35,22 @@ def jobs(raw: Path, args: argparse.Namespace) -> list[Job]:
     Raises:
         ValueError: the folder holds no pictures with label files.
     """
-    pool = simple_pool(raw)
-    if pool is None:
+    entries = simple_entries(raw, "quads")
+    if not entries:
         raise ValueError(
             f"no pictures with label files in {raw}: expected images/NAME.jpg and gt/gt_NAME.txt (or gt/NAME.txt)"
         )
-    pool.polygons = args.points == "any" or (args.points == "auto" and holds_polygons(pool.label_files()))
-    entries = list(pool.entries.values())
-    return [Job(args.split, ("detection",), entries, len(entries), pool.scenes, pool.name)]
+    many = args.points == "any" or (args.points == "auto" and holds_polygons(_contents(entries)))
+    read = partial(pictures_with_text.scene, FORMS["polygons" if many else "quads"])
+    return [Job(args.split, ("detection",), entries, len(entries), read, pictures_with_text.key_of)]
+
+
+def _contents(entries: list[Entry]) -> Iterator[bytes]:
+    for entry in entries:
+        if isinstance(entry.label, RawFile):
+            try:
+                content = entry.label.read()
+                content.decode("utf-8-sig")
+            except (Unusable, UnicodeDecodeError):
+                continue
+            yield content

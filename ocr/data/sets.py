@@ -13,7 +13,30 @@ from ocr.data.records import Kind, Manifest, Split, Task, check_place, split_by_
 from ocr.data.store import Store
 from ocr.types import Image, Scene, Word
 
-NAMED_SETS = ("icdar2015", "mjsynth", "synthtext")
+NAMED_SETS = [
+    "ctw1500",
+    "cute80",
+    "icdar2003",
+    "icdar2003_860",
+    "icdar2003_867",
+    "icdar2013",
+    "icdar2013_857",
+    "icdar2013_1015",
+    "icdar2015",
+    "icdar2015_1811",
+    "icdar2017_mlt",
+    "icdar2019_art",
+    "icdar2019_mlt",
+    "iiit5k",
+    "mjsynth",
+    "msra_td500",
+    "rects",
+    "svt",
+    "svtp",
+    "synthtext",
+    "totaltext",
+    "union14m",
+]
 """Sets that ``data_prep`` prepares by their own name; any other goes through its ``scenes`` or ``words``."""
 
 

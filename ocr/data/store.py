@@ -205,7 +205,8 @@ class Store:
         self._count = self._number_of_samples()
         if not self._count:
             raise ValueError(f"the set in {self.folder} is empty: prepare it again, or choose another")
-        self.manifest = Manifest.read(self.folder) if (self.folder / MANIFEST).exists() else self._foreign_manifest()
+        theirs = not (self.folder / MANIFEST).exists()
+        self.manifest = self._foreign_manifest(Path(folder).absolute()) if theirs else Manifest.read(self.folder)
         if self.manifest.count != self._count:
             raise ValueError(
                 f"{self.folder} holds {self._count} samples, its manifest says {self.manifest.count}: prepare the set again"
@@ -292,15 +293,18 @@ class Store:
             "expected num-samples, image-%09d and label-%09d"
         )
 
-    def _foreign_manifest(self) -> Manifest:
-        """What can be said of a public LMDB: its name and split are what its folder and those above it say."""
+    def _foreign_manifest(self, given: Path) -> Manifest:
+        """What can be said of a public LMDB: its name and split are what its folder and those above it say.
+
+        ``given`` is the path it was opened by, which may be a link, so that a set can be linked to by another name.
+        """
         path = self.folder / "data.mdb"
         digest = hashlib.sha256(b"%d %d" % (self._count, path.stat().st_size))
         for i in np.unique(np.linspace(0, self._count - 1, SAMPLED_ENTRIES).astype(int)):
             _update(digest, [self._view(name, int(i)) for name in ("image", "label")])
         source = "an LMDB in the public layout, without a manifest"
-        split = split_by_folder(self.folder) or "train"
-        name = (self.folder.parent if self.folder.name in get_args(Split) else self.folder).name
+        split = split_by_folder(given) or "train"
+        name = (given.parent if given.name in get_args(Split) else given).name
         fingerprint = f"sampled:{digest.hexdigest()}"
         return Manifest(name, "recognition", split, "real", source, self._count, fingerprint, schema=0)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import lmdb
 import pytest
 
-from data_prep.catalog import NAMELESS, READERS
+from data_prep.readers import NAMELESS, READERS
 from ocr.data.sets import NAMED_SETS, MissingSet, SceneSet, WordSet, is_validation, open_set
 
 

@@ -7,8 +7,9 @@ import sys
 import pytest
 
 from data_prep.__main__ import main
-from data_prep.catalog import READERS, catalog
+from data_prep.catalog import catalog
 from data_prep.raw import inner_path
+from data_prep.readers import READERS
 from data_prep.samples import Unusable
 from ocr.data.sets import open_set
 
@@ -33,7 +34,7 @@ def test_the_list_says_of_every_set_what_a_user_must_know(capsys):
         assert entry.obtain in printed
         assert all(line in printed for line in entry.layout)
     assert "gt.mat" in printed
-    assert "complete    detection/train 858,750" in printed
+    assert "complete     detection/train 858,750" in printed
 
 
 @pytest.mark.parametrize("name", [*READERS, "icdar", "verify", "list", "rendered"])

@@ -167,7 +167,9 @@ def test_half_of_the_official_layout_is_refused(official, prepare):
 
 
 def test_another_folder_is_refused(tmp_path, prepare):
-    assert f"no ICDAR 2015 in {tmp_path}" in prepare("icdar2015", tmp_path).error
+    error = prepare("icdar2015", tmp_path).error
+    assert f"no ICDAR 2015 challenge 4, incidental scene text in {tmp_path}: expected" in error
+    assert error.count("\n") == 1
 
 
 def test_the_simple_layout_trains_whole(simple, prepare):

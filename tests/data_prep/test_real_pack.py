@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data_prep import quad_text
 from data_prep.__main__ import main
+from data_prep.archives import scan
 from data_prep.boxes import usable
-from data_prep.quad_text import holds_polygons, parse
-from data_prep.raw import ZipPart
 from ocr.data.sets import open_set
 
 PACK = Path(os.environ.get("OCR_REAL_PACK", "nowhere"))
@@ -55,12 +55,11 @@ def test_english_scene_words(tmp_path):
     ],
 )
 def test_whole_ground_truths(archive, words, ignored, points):
-    part = ZipPart(PACK / f"eval_refs/{archive}.zip")
-    contents = [part.read(name) for name in part.names()]
-    polygons = holds_polygons(contents)
-    parsed = [parse(content, polygons) for content in contents]
-    found = [w for scene, faults in parsed for w in scene]
-    assert not any(faults for _, faults in parsed)
+    contents = [file.read() for _, file in scan(PACK / f"eval_refs/{archive}.zip")]
+    polygons = quad_text.holds_polygons(contents)
+    parsed = [(quad_text.polygons if polygons else quad_text.quads)(content) for content in contents]
+    found = [w for labels in parsed for w in labels.words]
+    assert not any(labels.faults for labels in parsed)
     assert (len(found), sum(w.ignore for w in found)) == (words, ignored)
     if points:
         assert {len(w.polygon) for w in found} == points

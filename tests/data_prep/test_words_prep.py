@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from data_prep.words import Row, parse
+from data_prep.word_lists import Row, text_rows
 from ocr.data.sets import open_set
 
 
@@ -20,12 +20,15 @@ from ocr.data.sets import open_set
     ],
 )
 def test_label_files(lines, rows):
-    assert list(parse(lines)) == [Row(*row) for row in rows]
+    assert list(text_rows("\n".join(lines).encode())) == [Row(*row) for row in rows]
 
 
 def test_a_header_may_give_script_and_direction():
     lines = ["filename,words,direction,script", "a.jpg,日本,stacked,Japanese", "b.jpg,one,,"]
-    assert list(parse(lines)) == [Row(2, "a.jpg", "日本", "Japanese", "stacked"), Row(3, "b.jpg", "one")]
+    assert list(text_rows("\n".join(lines).encode())) == [
+        Row(2, "a.jpg", "日本", "Japanese", "stacked"),
+        Row(3, "b.jpg", "one"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -37,7 +40,7 @@ def test_a_header_may_give_script_and_direction():
 )
 def test_headers_that_are_not_understood_are_refused(lines, message):
     with pytest.raises(ValueError, match=message):
-        list(parse(lines))
+        list(text_rows("\n".join(lines).encode()))
 
 
 @pytest.fixture

@@ -1,0 +1,134 @@
+"""JSON labels: ReCTS (Zhang et al., ICDAR 2019), a file for each picture, and ArT (Chng et al., ICDAR 2019), one for all.
+
+ReCTS has boxes of single characters beside those of lines; they are given to the line that holds them.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from typing import Any
+
+import numpy as np
+import shapely
+
+from data_prep.labels import Labels, labelled
+from data_prep.samples import Unusable
+from ocr.types import Direction, Points, Quads, SceneWord
+
+ILLEGIBLE = 1
+
+
+def parse(content: bytes) -> Labels:
+    """``{"chars": […], "lines": […]}``, each an object with ``points`` (8 numbers), ``transcription`` and ``ignore``.
+
+    The characters of a line are the boxes whose centres it holds. In the order of reading, left to right or top to bottom,
+    they must spell the line; where they do not, the line is one to ignore, for its character boxes cannot be used.
+
+    Raises:
+        Unusable: the file is not JSON, or not of this form.
+    """
+    root = _json(content)
+    lines, chars = (root.get(k) if isinstance(root, dict) else None for k in ("lines", "chars"))
+    if not isinstance(lines, list) or not isinstance(chars, list):
+        raise Unusable("label file does not hold the lists lines and chars", "line 1")
+    labels = Labels()
+    characters = []
+    for number, item in enumerate(chars, 1):
+        character = _word(item, "ignore", exactly=4)
+        if character is None:
+            labels.fault(f"chars {number}", "object does not hold points and transcription")
+        else:
+            characters.append(character)
+    for number, item in enumerate(lines, 1):
+        line = _word(item, "ignore", exactly=4)
+        if line is None:
+            labels.fault(f"lines {number}", "object does not hold points and transcription")
+            continue
+        fault = None if line.ignore or line.text is None else _spell(line, characters)
+        labels.add(line, f"lines {number}")
+        if fault:
+            labels.fault(f"lines {number}", fault)
+    return labels
+
+
+def parse_index(content: bytes) -> dict[str, Labels]:
+    """``{"gt_0": [{"points": [[x, y], …], "transcription": …, "language": …, "illegibility": …}, …], …}``: labels by picture.
+
+    Raises:
+        Unusable: the file is not JSON, or not an object of lists.
+    """
+    root = _json(content)
+    if not isinstance(root, dict) or not all(isinstance(v, list) for v in root.values()):
+        raise Unusable("label file is not an object with a list for each picture", "line 1")
+    index = {}
+    for name, items in root.items():
+        labels = index[name] = Labels()
+        for number, item in enumerate(items, 1):
+            word = _word(item, "illegibility")
+            if word is None:
+                labels.fault(f"{name} {number}", "object does not hold points and transcription")
+            else:
+                labels.add(word, f"{name} {number}")
+    return index
+
+
+def _json(content: bytes) -> Any:
+    try:
+        return json.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise Unusable("label file is not UTF-8", f"line {line}") from None
+    except json.JSONDecodeError as error:
+        raise Unusable("label file is not JSON", f"line {error.lineno}") from None
+    except (RecursionError, ValueError):
+        raise Unusable("label file is not JSON", "line 1") from None
+
+
+def _word(item: Any, ignore: str, exactly: int = 0) -> SceneWord | None:
+    if not isinstance(item, dict) or not isinstance(item.get("transcription"), str):
+        return None
+    try:
+        with np.errstate(over="ignore"):
+            polygon = np.asarray(item.get("points"), np.float64).astype(np.float32).reshape(-1, 2)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if not np.isfinite(polygon).all() or len(polygon) < 3 or (exactly and len(polygon) != exactly):
+        return None
+    script = item.get("language")
+    return labelled(
+        polygon,
+        item["transcription"],
+        script if isinstance(script, str) and script else "Latin" if ignore == "illegibility" else "Chinese",
+        ignore=item.get(ignore) in (ILLEGIBLE, "1", True),
+    )
+
+
+def _spell(line: SceneWord, characters: list[SceneWord]) -> str | None:
+    """Give a line its characters and its direction; what is wrong when they do not spell it."""
+    assert line.text is not None
+    hull = shapely.convex_hull(shapely.multipoints(line.polygon))
+    inside = [c for c in characters if _is_one(c.text) and shapely.contains_xy(hull, *np.mean(c.polygon, axis=0))]
+    text = "".join(line.text.split())
+    for axis, direction in _axes(line.polygon):
+        ordered = sorted(inside, key=lambda c: float(np.mean(c.polygon, axis=0)[axis]))
+        if "".join(c.text or "" for c in ordered) == text:
+            line.characters = _quads(ordered)
+            line.direction = direction
+            return None
+    line.ignore = True
+    return "line ignored: the characters in it do not spell it"
+
+
+def _is_one(text: str | None) -> bool:
+    return text is not None and len(text) == 1 and not unicodedata.combining(text)
+
+
+def _axes(polygon: Points) -> list[tuple[int, Direction]]:
+    axes: list[tuple[int, Direction]] = [(0, "horizontal"), (1, "stacked")]
+    width, height = np.ptp(polygon, axis=0)
+    return axes if width >= height else axes[::-1]
+
+
+def _quads(characters: list[SceneWord]) -> Quads:
+    return np.asarray(np.stack([c.polygon for c in characters]), np.float32)
