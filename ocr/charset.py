@@ -6,6 +6,7 @@ import string
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, Literal, get_args
 
 DIGITS_LOWER = string.digits + string.ascii_lowercase
 """The 36 characters of the ICCV 2019 protocol, in the order of the published weights."""
@@ -14,14 +15,28 @@ FULL94 = string.digits + string.ascii_letters + string.punctuation
 NAMED = {"digits_lower": DIGITS_LOWER, "case62": string.digits + string.ascii_letters, "full94": FULL94}
 
 
+Unknown = Literal["drop", "map", "error"]
+"""What becomes of labels with characters outside the set: they do not train, or those characters are learnt as one class of
+their own and read as ``REPLACEMENT``, or the run stops."""
+REPLACEMENT = "\ufffd"
+UNSEEN = {*map(chr, (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0)), *map(chr, range(0xFE00, 0xFE10))}
+"""Characters that show nothing though Unicode calls them letters, marks or symbols: fillers and variation selectors."""
+
+
 class Charset:
     """An ordered set of characters.
 
+    Args:
+        characters: in the order of the classes; brought to Unicode's NFC.
+        lower: lower-case labels before they are looked up.
+        unknown: see :data:`Unknown`.
+
     Raises:
-        ValueError: a character occurs twice, is invisible (a control or format character), or the set is empty.
+        ValueError: a character occurs twice or is invisible (control, format and filler characters, any space but the plain one),
+            the set is empty, or ``unknown`` is no such policy.
     """
 
-    def __init__(self, characters: str, lower: bool = False) -> None:
+    def __init__(self, characters: str, lower: bool = False, unknown: Unknown = "drop") -> None:
         text = unicodedata.normalize("NFC", characters)
         if not text:
             raise ValueError(
@@ -35,10 +50,13 @@ class Charset:
         hidden = [
             f"U+{ord(c):04X}"
             for c in text
-            if unicodedata.category(c) in ("Cc", "Cf", "Cn", "Cs") or (c.isspace() and c != " ")
+            if unicodedata.category(c) in ("Cc", "Cf", "Cn", "Cs") or (c.isspace() and c != " ") or c in UNSEEN
         ]
         if hidden:
             raise ValueError(f"the charset holds invisible characters ({', '.join(hidden[:5])}): remove them")
+        if unknown not in get_args(Unknown):
+            raise ValueError(f"charset.unknown is {unknown!r}: give {', '.join(get_args(Unknown))}")
+        self.policy: Unknown = unknown
         self.characters = text
         self.lower = lower
         self.index = {c: i for i, c in enumerate(text)}
@@ -55,11 +73,27 @@ class Charset:
         """Characters of ``text`` (after :meth:`normalise`) that this charset does not hold."""
         return [c for c in self.normalise(text) if c not in self.index]
 
+    def node(self) -> dict[str, Any]:
+        """The config node that makes this charset again, without any file."""
+        return {
+            "_target_": "ocr.charset.Charset",
+            "characters": self.characters,
+            "lower": self.lower,
+            "unknown": self.policy,
+        }
+
     @classmethod
-    def from_spec(cls, spec: str, lower: bool | None = None) -> Charset:
+    def from_spec(
+        cls, spec: str, lower: bool | None = None, space: bool = False, unknown: Unknown = "drop"
+    ) -> Charset:
         """A charset from one of the names in ``NAMED``, from a UTF-8 file (one line or many), or from the characters themselves.
 
-        ``lower=None`` lowers labels exactly when the set holds lower-case letters but no upper-case ones.
+        Args:
+            spec: name, path of a file that ends in ``.txt``, or characters.  Spaces at the ends of a file's lines do not count; a
+                line that is one space stands for the space.
+            lower: None lowers labels exactly when the set holds lower-case letters but no upper-case ones.
+            space: add the space, behind the other characters.
+            unknown: see :data:`Unknown`.
         """
         if spec in NAMED:
             characters = NAMED[spec]
@@ -72,12 +106,12 @@ class Charset:
             characters = spec
         if lower is None:
             lower = characters == characters.lower() and characters != characters.upper()
-        return cls(characters, lower)
+        return cls(characters + " " * (space and " " not in characters), lower, unknown)
 
 
 def _lines(path: Path) -> Iterable[str]:
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
+        return [line.strip(" ") or line[:1] for line in path.read_text(encoding="utf-8-sig").split("\n")]
     except UnicodeDecodeError as error:
         raise ValueError(
             f"charset file {path} is not UTF-8 ({error.reason} at byte {error.start}): save it as UTF-8"

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr.charset import Charset
+from ocr.charset import REPLACEMENT, Charset
 from ocr.recognition.decode import Ids, Probabilities, best_path, until_end
 from ocr.types import Reading
 
@@ -18,7 +18,7 @@ class Codec(ABC):
     """What the classes of a prediction mean.
 
     Args:
-        charset: the characters; they follow the special tokens, in order.
+        charset: the characters; they follow the special tokens, in order.  Where it maps unknown characters, their class is the last.
         max_length: longest text, characters.
     """
 
@@ -30,7 +30,9 @@ class Codec(ABC):
             raise ValueError(f"max_length is {max_length}: give at least 1 character")
         self.charset = charset
         self.max_length = max_length
-        self.readable = [*("" for _ in self.special), *charset.characters]
+        maps = charset.policy == "map"
+        self.readable = [*("" for _ in self.special), *charset.characters, *([REPLACEMENT] if maps else [])]
+        self.tokens = [*self.special, *charset.characters, *(["[UNK]"] if maps else [])]
 
     @property
     def classes(self) -> int:
@@ -38,11 +40,20 @@ class Codec(ABC):
         return len(self.readable)
 
     def reject(self, text: str) -> str | None:
-        """Why this label cannot be learnt (``empty``, ``out of charset``, ``too long`` …), or None when it can."""
+        """Why this label cannot be learnt (``empty``, ``out of charset``, ``too long`` …), or None when it can.
+
+        Raises:
+            ValueError: a character is outside the charset, and ``charset.unknown`` is ``error``.
+        """
         text = self.charset.normalise(text)
         if not text:
             return "empty"
-        if self.charset.unknown(text):
+        if self.charset.policy != "map" and (unknown := self.charset.unknown(text)):
+            if self.charset.policy == "error":
+                raise ValueError(
+                    f"the label {text!r} holds {', '.join(map(repr, unknown[:3]))} outside the charset, and "
+                    "charset.unknown=error: add what is missing to the charset, or choose drop or map"
+                )
             return "out of charset"
         if len(text) > self.max_length:
             return "too long"
@@ -56,7 +67,7 @@ class Codec(ABC):
         """
         text = self.charset.normalise(text)
         unknown = self.charset.unknown(text)
-        if unknown:
+        if unknown and self.charset.policy != "map":
             raise ValueError(
                 f"{text!r} holds {', '.join(map(repr, unknown[:3]))} outside the charset: filter labels by reject()"
             )
@@ -64,7 +75,8 @@ class Codec(ABC):
             raise ValueError(
                 f"{text!r} has {len(text)} characters, max_length is {self.max_length}: filter labels by reject()"
             )
-        return [len(self.special) + self.charset.index[c] for c in text]
+        last = len(self.charset)
+        return [len(self.special) + self.charset.index.get(c, last) for c in text]
 
     @abstractmethod
     def encode(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

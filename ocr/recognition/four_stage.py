@@ -11,7 +11,7 @@ from torch import nn
 from ocr.charset import Charset
 from ocr.recognition.codec import Codec
 from ocr.recognition.extent import Extent
-from ocr.recognition.stages import FeatureExtractor, Prediction, SequenceModel, Transformation
+from ocr.recognition.stages import ClassAxis, FeatureExtractor, Prediction, SequenceModel, Transformation
 
 
 class FourStage(nn.Module):
@@ -98,6 +98,10 @@ class FourStage(nn.Module):
         """Mean training loss of images (B, C, H, W) in [-1, 1] and their texts, a float32 scalar."""
         features_BTC, columns_B = self.features(images_BCHW, widths_B)
         return self.pred.loss(features_BTC, texts, columns_B)
+
+    def class_axes(self) -> dict[str, ClassAxis]:
+        """State-dict key -> where the classes lie, for the weights that a change of the charset concerns."""
+        return {f"pred.{name}": axis for name, axis in self.pred.class_axes().items()}
 
     def published_names(self) -> dict[str, str]:
         """State-dict key -> key of the published weights of the ICCV 2019 comparison (without their ``module.``)."""

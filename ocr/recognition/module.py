@@ -123,12 +123,10 @@ class RecognitionModule(pl.LightningModule):
 
         The charset is written out, so that a checkpoint does not depend on a charset file.
         """
-        charset = self.network.codec.charset
-        spelt_out = {"_target_": "ocr.charset.Charset", "characters": charset.characters, "lower": charset.lower}
         checkpoint["ocr"] = {
             "format": 1,
             "task": "recognition",
-            "network": {**self.network_config, "charset": spelt_out},
+            "network": {**self.network_config, "charset": self.network.codec.charset.node()},
             "weights": "network.",
             "inference": dict(self.inference),
         }

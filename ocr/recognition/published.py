@@ -155,4 +155,4 @@ def _charset(characters: int) -> tuple[dict[str, Any] | None, dict[str, str]]:
     known = PUBLISHED_CHARSETS.get(characters)
     if known is None:
         return None, {"charset": f"{characters} characters, in the order of the classes"}
-    return {"_target_": "ocr.charset.Charset", "characters": known, "lower": known == DIGITS_LOWER}, {}
+    return Charset(known, lower=known == DIGITS_LOWER).node(), {}

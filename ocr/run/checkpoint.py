@@ -144,20 +144,3 @@ def recognizer(path: str | Path, device: str = "cpu", **inference: Any) -> Reads
     """The recogniser in a checkpoint; see :func:`deployable`."""
     found: Reads = deployable(path, "recognition", device, **inference)
     return found
-
-
-def initialise(network: torch.nn.Module, path: str | Path) -> list[str]:
-    """Copy weights of equal name and shape from a checkpoint into a network; returns the names that stayed as they were.
-
-    Raises:
-        ValueError: nothing fits.
-    """
-    given = weights(read(path))
-    own = network.state_dict()
-    fitting = {k: v for k, v in given.items() if k in own and own[k].shape == v.shape}
-    if not fitting:
-        raise ValueError(
-            f"init={path}: no weight of it fits this model (it has {len(given)} weights, the model {len(own)})"
-        )
-    network.load_state_dict(fitting, strict=False)
-    return [k for k in own if k not in fitting]

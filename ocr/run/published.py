@@ -121,12 +121,7 @@ def _completed(published: Published, charset: str | None, sizes: Mapping[str, in
     missing = dict(published.missing)
     network = published.network | dict(sizes)
     if charset is not None and "charset" in network:
-        given = Charset.from_spec(charset)
-        network["charset"] = {
-            "_target_": "ocr.charset.Charset",
-            "characters": given.characters,
-            "lower": given.lower,
-        }
+        network["charset"] = Charset.from_spec(charset).node()
         missing.pop("charset", None)
     if missing:
         asked = "; ".join(f"--{name}: {what}" for name, what in missing.items())

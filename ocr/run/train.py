@@ -26,6 +26,7 @@ from ocr.run.pictures import Pictures
 from ocr.run.progress import ProgressLine
 from ocr.run.record import RunRecord, Status, forget_peak_memory, leads, write_atomically
 from ocr.run.saving import Checkpoints, Interrupted, WholeFiles
+from ocr.run.start import initialise
 from ocr.terminal import OutputClosed
 from ocr.terminal import console as make_console
 
@@ -211,7 +212,7 @@ class _Run:
         network = build(self.settings["model"], "model")
         init = self.settings["init"]
         if init:
-            fresh = checkpoint.initialise(network, init)
+            start = initialise(network, init)
             source = checkpoint.read(init)
             origin = source.get("origin", {})
             self.record.init = {
@@ -219,8 +220,8 @@ class _Run:
                 "config_hash": origin.get("config_hash"),
                 "step": source["global_step"],
             }
-            named = f" ({', '.join(fresh[:4])}{' …' if len(fresh) > 4 else ''})" if fresh else ""
-            console.print(f"init={init}: {len(fresh)} of {len(network.state_dict())} weights start fresh{named}")
+            for line in start.lines():
+                console.print(line, highlight=False, markup=False, soft_wrap=True)
         return network
 
     def _data(self, network: Any) -> DataModule:

@@ -141,6 +141,7 @@ def test_a_checkpoint_is_enough_to_read_again(tmp_path):
         "_target_": "ocr.charset.Charset",
         "characters": Charset.from_spec("digits_lower").characters,
         "lower": True,
+        "unknown": "drop",
     }
     network = build(ours["network"])
     prefix = ours["weights"]

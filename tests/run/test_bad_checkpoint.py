@@ -119,8 +119,11 @@ def test_a_run_starts_from_the_weights_it_is_given(
     source = record(tmp_path / "same/run").init
     assert source is not None
     assert source["config_hash"] == record(tiny_recognizer.parent).config_hash
-    # another charset needs another last layer, and that alone starts fresh
+    # another charset needs another last layer, which keeps the rows of the characters it shares
     run(tiny_root, tmp_path / "other", "crnn", *still, "charset=digits_lower")
-    assert "2 of" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "rows kept by character in pred.linear.weight, pred.linear.bias" in said
+    assert "kept 37: [blank] 0 1 2" in said
+    assert "left out 58: A B C" in said
     with pytest.raises(ValueError, match="no weight of it fits this model"):
         run(tiny_root, tmp_path / "none", "craft-strong", f"init={tiny_recognizer}")
