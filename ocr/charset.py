@@ -83,9 +83,7 @@ class Charset:
         }
 
     @classmethod
-    def from_spec(
-        cls, spec: str, lower: bool | None = None, space: bool = False, unknown: Unknown = "drop"
-    ) -> Charset:
+    def from_spec(cls, spec: str, lower: bool | None = None, space: bool = False, unknown: Unknown = "drop") -> Charset:
         """A charset from one of the names in ``NAMED``, from a UTF-8 file (one line or many), or from the characters themselves.
 
         Args:
