@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from ocr.detection.craft import normalise
 from ocr.detection.detector import Detector
 from ocr.detection.loss import detection_loss
-from ocr.detection.pseudo_labels import Splitter, Watershed, label_weak_words
+from ocr.detection.pseudo_labels import label_weak_words
+from ocr.detection.splitting import Splitter, Watershed
 from ocr.detection.thresholds import Candidates, Grid, Scorer, candidates, choose
 from ocr.types import Scene, SceneBatch
 

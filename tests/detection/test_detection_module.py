@@ -15,8 +15,9 @@ from ocr.detection.detector import Detector
 from ocr.detection.loss import detection_loss
 from ocr.detection.module import DetectionModule, Teacher
 from ocr.detection.postprocess import Thresholds
-from ocr.detection.pseudo_labels import Equal, Watershed, label_weak_words
+from ocr.detection.pseudo_labels import label_weak_words
 from ocr.detection.samples import SceneEncoder
+from ocr.detection.splitting import Equal, Watershed
 from ocr.metrics.iou import BoxProtocol
 from ocr.seeding import generator
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 from drawn import Painted, draw_word
 
-from ocr.detection.pseudo_labels import Equal, Split, Watershed, character_quads, equal_boxes, label_weak_words
+from ocr.detection.pseudo_labels import character_quads, label_weak_words
 from ocr.detection.score_maps import score_maps
+from ocr.detection.splitting import Equal, Split, Watershed, equal_boxes
 from ocr.geometry import polygon_mask, rectify, transform
 from ocr.types import SceneBatch, WeakWord
 
