@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 HELP = "write the keys of a set's samples whose images are in another LMDB: the id list of a published subset"
-EXAMPLE = "ocr list-ids evaluation/IC15_1811 data/recognition/ic15/test --out data/lists/ic15_1811.txt"
+EXAMPLE = "ocr list-ids evaluation/IC15_1811 data/recognition/icdar2015/test --out data/lists/ic15_1811.txt"
 OVERRIDES = False
 
 

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from data_prep.__main__ import main
 from data_prep.catalog import catalog
 from data_prep.raw import inner_path
-from data_prep.readers import READERS
+from data_prep.readers import NAMELESS, READERS
 from data_prep.samples import Unusable
 from ocr.data.sets import open_set
 
@@ -141,3 +143,24 @@ def test_preparing_needs_neither_torch_nor_lightning_nor_hydra():
     code = "import sys, data_prep.__main__; print([m for m in sys.modules if m.split('.')[0] in ('torch', 'pytorch_lightning', 'hydra')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_set_has_one_name_everywhere():
+    conf = Path(__file__).resolve().parents[2] / "conf"
+    # another name of icdar2015, and pictures that are drawn while training
+    special = {"icdar", "rendered"}
+    offered = {p.stem for p in (conf / "data").glob("*.yaml")} - special
+    trains = {name for name, entry in catalog().items() if any(p.endswith("/train") for p in entry.places())}
+    assert offered == (trains | NAMELESS)
+    for name in offered - NAMELESS:
+        for place in catalog()[name].places():
+            task, _, split = place.partition("/")
+            source = conf / "source" / task / f"{name}.yaml"
+            assert split != "train" or f"set: {name} " in source.read_text(encoding="utf-8")
+    tested = {
+        name
+        for protocol in (conf / "protocol").glob("*.yaml")
+        for name in re.findall(r"\{set: (\w+),", protocol.read_text(encoding="utf-8"))
+    }
+    assert tested
+    assert tested <= set(catalog())

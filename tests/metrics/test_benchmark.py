@@ -9,8 +9,16 @@ from ocr.metrics.benchmark import LabelFilter, TestList, WordBenchmark
 from ocr.metrics.words import WordProtocol, WordRow
 from ocr.types import Reading
 
-SEVEN = {"iiit5k": 3000, "svt": 647, "ic03": 867, "ic13": 1015, "ic15": 2077, "svtp": 645, "cute80": 288}
-SMALLER = {"IC03_860": ("ic03", 860), "IC13_857": ("ic13", 857), "IC15_1811": ("ic15", 1811)}
+SEVEN = {
+    "iiit5k": 3000,
+    "svt": 647,
+    "icdar2003_867": 867,
+    "icdar2013_1015": 1015,
+    "icdar2015": 2077,
+    "svtp": 645,
+    "cute80": 288,
+}
+SMALLER = {"IC03_860": ("icdar2003_867", 860), "IC13_857": ("icdar2013_1015", 857), "IC15_1811": ("icdar2015", 1811)}
 COLUMNS = ["IIIT5k_3000", "SVT", "IC03_867", "IC13_1015", "IC15_2077", "SVTP", "CUTE80"]
 TABLE1 = {
     "CRNN": ([82.9, 81.6, 92.6, 89.2, 64.2, 70.0, 65.5], 78.43),
@@ -55,7 +63,7 @@ def labels(name: str, count: int, odd: int = 0) -> list[tuple[str, str]]:
 
 
 def whole_sets() -> dict[str, list[tuple[str, str]]]:
-    return {n: labels(n, c, {"ic15": 155, "cute80": 1}.get(n, 0)) for n, c in SEVEN.items()}
+    return {n: labels(n, c, {"icdar2015": 155, "cute80": 1}.get(n, 0)) for n, c in SEVEN.items()}
 
 
 def row(key: str, correct: bool) -> WordRow:
@@ -119,11 +127,11 @@ def test_the_default_filter_gives_both_totals_of_the_published_log(tmp_path: Pat
 def test_a_wrong_count_names_every_list_and_how_many_are_missing(tmp_path: Path) -> None:
     write_lists(tmp_path)
     sets = whole_sets()
-    sets["ic15"] = sets["ic15"][:1900]
+    sets["icdar2015"] = sets["icdar2015"][:1900]
     sets["cute80"] = labels("cute80", 290)
     with pytest.raises(ValueError, match="protocol=baek2019") as caught:
         shipped("baek2019", tmp_path).members(sets)
-    assert "IC15_2077 (set ic15) is short by 177 of 2,077 images" in str(caught.value)
+    assert "IC15_2077 (set icdar2015) is short by 177 of 2,077 images" in str(caught.value)
     assert "CUTE80 (set cute80) has 2 more than its 288 images" in str(caught.value)
     assert "SVT" not in str(caught.value).replace("SVTP", "")
     assert "\n" not in str(caught.value)

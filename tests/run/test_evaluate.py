@@ -111,7 +111,15 @@ def test_a_wrong_size_stops_the_evaluation_before_it_begins(
     arguments: list[str],
     expected: str,
 ) -> None:
-    sizes = {"iiit5k": 3000, "svt": 2, "ic03": 867, "ic13": 1015, "ic15": 2077, "svtp": 645, "cute80": 288}
+    sizes = {
+        "iiit5k": 3000,
+        "svt": 2,
+        "icdar2003_867": 867,
+        "icdar2013_1015": 1015,
+        "icdar2015": 2077,
+        "svtp": 645,
+        "cute80": 288,
+    }
     for name, count in sizes.items():
         with StoreWriter(tmp_path / "recognition" / name / "test", "recognition", name, "test", "real", "t") as store:
             for i in range(count):
