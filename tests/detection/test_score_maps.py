@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ocr.detection.score_maps import affinity_quads, score_maps
+from ocr.detection.score_maps import add_words, affinity_quads, score_maps
 
 
 def line_crossing(a, b, c, d):
@@ -62,6 +62,30 @@ def test_affinity_map_links_neighbours_of_a_word_only(rng):
     links = [[upper[i], upper[i + 1], lower[i + 1], lower[i]] for i in (0, 1, 3)]
     np.testing.assert_allclose(maps[1], slow_map((28, 52), links), atol=2e-4)
     assert maps[1][:, 29].max() == 0, "the gap between the words is linked"
+
+
+def test_characters_along_a_curved_polygon_and_their_links_equal_the_slow_maps():
+    """Two straight edges of each character lie across a ring, as those of a polygon with paired points do."""
+    turn = np.linspace(-1.3, 1.3, 8)
+    inner, outer = (np.stack([40 + r * np.sin(turn), 44 - r * np.cos(turn)], axis=1) for r in (20, 36))
+    quads = np.stack([outer[:-1], outer[1:], inner[1:], inner[:-1]], axis=1).astype(np.float32)
+    maps = score_maps((50, 80), [quads])
+    np.testing.assert_allclose(maps[0], slow_map((50, 80), quads), atol=2e-4)
+    np.testing.assert_allclose(maps[1], slow_map((50, 80), affinity_quads(quads)), atol=2e-4)
+    assert (maps[1] > 0.9).sum() >= 6
+
+
+def test_maps_grow_by_the_larger_value_and_keep_what_is_there(rng):
+    first, second = random_quads(rng, 6, 40), random_quads(rng, 6, 40)
+    maps = score_maps((40, 40), [first])
+    before = maps.copy()
+    add_words(maps, [second])
+    np.testing.assert_array_equal(maps, np.maximum(before, score_maps((40, 40), [second])))
+
+
+def test_strong_perspective_leaves_nothing_behind_the_horizon():
+    quad = np.array([[[20, 20], [24, 20], [44, 60], [0, 60]]], np.float32)
+    np.testing.assert_allclose(score_maps((90, 60), [quad])[0], slow_map((90, 60), quad), atol=2e-4)
 
 
 def test_stacked_characters_are_linked_downwards():
