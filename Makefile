@@ -8,9 +8,10 @@ CV2    := $(shell sed -n 's/.*"opencv-python==\([0-9.]*\)".*/\1/p' pyproject.tom
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 DONE   := $(VENV)/.installed
+BENCH  := OMP_NUM_THREADS=1 $(BIN)/python -m experiments.bench
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-data test test-slow lint types format clean-demo
+.PHONY: help install demo demo-data test test-slow bench-boxes bench-maps lint types format clean-demo
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +48,12 @@ test: $(DONE)  ## run the fast tests (under 5 minutes on two cores)
 
 test-slow: $(DONE)  ## run the tests that take minutes (at most 30)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow -n 2 --dist worksteal
+
+bench-boxes: $(DONE)  ## boxes, characters and directions from score maps against a pass over the whole map per component
+	@$(BENCH).boxes
+
+bench-maps: $(DONE)  ## score maps against one warped patch per box
+	@$(BENCH).maps
 
 lint: $(DONE)  ## ruff: style and mistakes
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
