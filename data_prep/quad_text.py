@@ -28,7 +28,7 @@ SCRIPTS = {
 }
 """What MLT writes before the text; ``None`` stands where the script could not be told."""
 UNKNOWN = "Unknown"
-BOX = re.compile(r"\s*" + r"([-+]?\d+(?:\.\d+)?)(?:\s*,\s*|\s+)" * 4 + r"(.*)")
+BOX = re.compile(r"\s*" + r"([-+]?\d+(?:\.\d+)?)(?:\s*,\s*|\s+)" * 4 + r"(\".*\"|###)\s*")
 
 
 def quads(content: bytes) -> Labels:
