@@ -166,6 +166,12 @@ def _tar_members(place: Path, packing: Packing) -> Iterator[tuple[str, RawFile]]
                 if member.isreg():
                     data = (packing, member.offset_data, member.size, member.size)
                     yield member.name, RawFile(str(place), member.name, *data)
+            # the module takes a header that is cut off for the end
+            content = archive.fileobj
+            assert content is not None
+            content.seek(archive.offset)
+            if content.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                raise EOFError("it lacks its end")
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise ValueError(f"{place} is not a complete tar archive ({error}): download it again") from None
 

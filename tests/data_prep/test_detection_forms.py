@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 
 import numpy as np
 import pytest
-from scipy.io import savemat
+from label_examples import CTW_XML, EXAMPLES, FOURTEEN, LINE, NUMBERS, TOTALTEXT, matlab_rows, rects_json
 
 from data_prep import ctw1500, quad_text, rects, totaltext
 from data_prep.forms import FORMS, looks_like, parse
@@ -15,9 +14,6 @@ from data_prep.samples import Unusable
 from ocr.data.sets import open_set
 
 SQUARE = [[10, 10], [40, 10], [40, 20], [10, 20]]
-LINE = "10,10,40,10,40,20,10,20"
-FOURTEEN = [(10 + 5 * i, 10) for i in range(7)] + [(40 - 5 * i, 30) for i in range(7)]
-NUMBERS = ",".join(f"{x},{y}" for x, y in FOURTEEN)
 
 
 def texts(labels):
@@ -124,15 +120,6 @@ def test_td500_pictures_and_labels_share_a_folder(raw, prepare, picture):
     assert (scene.key, len(scene.words), scene.label_kind) == ("msra_td500/train/IMG_1.JPG", 1, "word")
 
 
-TOTALTEXT = """x: [[10 25 40 40 10]], y: [[10 8 10
- 20 20]], ornt: [u'c'], transcriptions: [u'ALEX\\'S']
-x: [[10 40 40]], y: [[10 10 20]], ornt: [u'm'], transcriptions: [u'say "hi", [ok]']
-x: [[10 40 40 10]], y: [[10 10 20 20]], ornt: [u'#'], transcriptions: [u'#']
-x: [[10 40]], y: [[10 20]], ornt: [u'h'], transcriptions: [u'two']
-x: [[10 40 40]], y: [[10 10]], ornt: [u'h'], transcriptions: [u'short']
-"""
-
-
 def test_totaltext_arrays_wrap_over_lines_and_texts_hold_quotes():
     labels = totaltext.from_text(TOTALTEXT.encode())
     assert texts(labels) == [("ALEX'S", False), ('say "hi", [ok]', False), (None, True), ("two", False)]
@@ -140,16 +127,6 @@ def test_totaltext_arrays_wrap_over_lines_and_texts_hold_quotes():
     np.testing.assert_array_equal(labels.words[0].polygon[[1, 3]], [[25, 8], [40, 20]])
     assert labels.where == ["line 1", "line 3", "line 4", "line 5"]
     assert [(f.where, "record is not" in f.reason) for f in labels.faults] == [("line 6", True)]
-
-
-def matlab_rows(*rows, key="polygt"):
-    cells = np.empty((len(rows), 6), object)
-    for i, (xs, ys, text, ornt) in enumerate(rows):
-        for k, value in enumerate(("x:", np.int16([xs]), "y:", np.int16([ys]), text, ornt)):
-            cells[i, k] = np.array([value]) if isinstance(value, str) else value
-    file = io.BytesIO()
-    savemat(file, {key: cells}, do_compression=True)
-    return file.getvalue()
 
 
 @pytest.mark.parametrize("key", ["polygt", "gt"])
@@ -185,20 +162,6 @@ def test_totaltext_releases(raw, prepare, picture, form):
     assert result.dropped("detection/totaltext/train")["word box has no area"] == 1
 
 
-CTW_XML = f"""<Annotations>
- <image file="0001.jpg">
-  <box height="20" left="10" top="10" width="30">
-   <label>Tea &amp; Cake</label>
-   <segs>{NUMBERS}</segs>
-   <pts x="1" y="2" />
-  </box>
-  <box height="20" left="10" top="10" width="30"><label>###</label><segs>{NUMBERS}</segs></box>
-  <box height="1" left="1" top="1" width="1"><label>short</label><segs>1,2,3</segs></box>
- </image>
-</Annotations>
-"""
-
-
 def test_ctw1500_trains_from_xml():
     labels = ctw1500.from_xml(CTW_XML.encode())
     assert texts(labels) == [("Tea & Cake", False), (None, True)]
@@ -230,17 +193,6 @@ def test_ctw1500_label_files_have_more_zeros_than_pictures(raw, prepare, picture
     train, test = (scenes(result, "ctw1500", split)[0] for split in ("train", "test"))
     assert (train.key, test.key) == ("ctw1500/train_images/0001.jpg", "ctw1500/test_images/1001.jpg")
     assert (train.words[0].text, test.words[0].text) == ("Tea & Cake", "one")
-
-
-def quad(x0, y0, x1, y1):
-    return [x0, y0, x1, y0, x1, y1, x0, y1]
-
-
-def rects_json(lines, chars):
-    def items(boxes):
-        return [{"points": quad(*box), "transcription": t, "ignore": i} for box, t, i in boxes]
-
-    return json.dumps({"lines": items(lines), "chars": items(chars)}, ensure_ascii=False).encode()
 
 
 def test_rects_gives_characters_to_their_line_in_reading_order():
@@ -336,18 +288,6 @@ def test_art_leaves_out_test_pictures_of_other_sets_by_what_they_show(art, prepa
     assert "picture also belongs to a set of --not-in\ttrain_images/gt_1.jpg totaltext/Test/img5.jpg" in result.listed(
         "detection/icdar2019_art/train"
     )
-
-
-EXAMPLES = {
-    "quads": f"{LINE},Tea\n".encode(),
-    "boxes": b'10 10 40 20 "Tea"\n',
-    "scripts": f"{LINE},Latin,Tea\n".encode(),
-    "turned_boxes": b"0 0 10 20 40 20 0.5\n",
-    "totaltext_text": TOTALTEXT.encode(),
-    "ctw1500_xml": CTW_XML.encode(),
-    "ctw1500_text": f"{NUMBERS},####Tea\n".encode(),
-    "rects": rects_json([((10, 10, 30, 20), "你", 1)], []),
-}
 
 
 @pytest.mark.parametrize("content", EXAMPLES)

@@ -8,9 +8,8 @@ import tarfile
 import zipfile
 
 import lmdb
-import numpy as np
 import pytest
-from scipy.io import savemat
+from label_examples import IC13, SVT, WORDS, imagelist, structures
 
 from data_prep.__main__ import main
 from data_prep.word_lists import Row, first_words, json_rows, text_rows
@@ -31,15 +30,6 @@ def raw(tmp_path):
 
 def words(result, name, split="test"):
     return list(open_set(result.root, "recognition", name, split))
-
-
-def structures(name, rows):
-    array = np.zeros((1, len(rows)), [("ImgName", object), ("GroundTruth", object), ("smallLexi", object)])
-    for i, (path, text) in enumerate(rows):
-        array[0, i] = (path, text, np.array([["A", "B"]], object))
-    file = io.BytesIO()
-    savemat(file, {name: array})
-    return file.getvalue()
 
 
 def tar_gz(files):
@@ -63,17 +53,6 @@ def test_iiit5k_is_read_from_its_tar_and_its_matlab_files(raw, prepare, picture,
     assert (train.text, train.key, test.text, test.key) == ("ONE", "iiit5k/train/0_1.png", "Two", "iiit5k/test/1_1.png")
 
 
-SVT = """<?xml version="1.0" encoding="utf-8"?>
-<tagset><image><imageName>img/14_03.jpg</imageName><address>a</address><lex>LIVING,ROOM</lex><Resolution x="100" y="60"/>
-<taggedRectangles>
-<taggedRectangle height="20" width="40" x="10" y="5"><tag>LIVING</tag></taggedRectangle>
-<taggedRectangle height="20" width="30" x="60" y="30"><tag>ROOM</tag></taggedRectangle>
-<taggedRectangle height="20" width="x" x="60" y="30"><tag>BAD</tag></taggedRectangle>
-<taggedRectangle height="20" width="30" x="95" y="30"><tag>OUT</tag></taggedRectangle>
-</taggedRectangles></image></tagset>
-"""
-
-
 def test_svt_words_are_cut_out_of_their_pictures(raw, prepare, picture):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
@@ -89,14 +68,6 @@ def test_svt_words_are_cut_out_of_their_pictures(raw, prepare, picture):
         "rectangle does not hold x, y, width and height\ttest.xml line 6: img/14_03.jpg",
         "word reaches out of the picture\ttest.xml line 7: img/14_03.jpg",
     ]
-
-
-WORDS = ["self", "It's", "a1", "Café", "Road", "5x5", "M&M"]
-
-
-def imagelist():
-    images = "\n".join(f'<image file="word/1/{i}.jpg" tag="{t.replace("&", "&amp;")}" />' for i, t in enumerate(WORDS))
-    return f'<?xml version="1.0" encoding="ISO-8859-1"?>\n<imagelist>\n{images}\n</imagelist>'.encode("latin-1")
 
 
 @pytest.fixture
@@ -127,9 +98,6 @@ def test_icdar2003_860_needs_its_list(icdar2003, prepare, tmp_path):
         "names word/1/99, which word.xml does not list"
         in prepare("icdar2003_860", icdar2003, "--test-ids", "word/1/0,word/1/99").error
     )
-
-
-IC13 = '\ufeffword_1.png, "Tiredness"\r\nword_2.png, "kills,"\r\nword_3.png, "say \\"A\\""\r\nword_4.png, "UK"\r\n'
 
 
 @pytest.mark.parametrize(
