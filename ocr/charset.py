@@ -15,6 +15,35 @@ FULL94 = string.digits + string.ascii_letters + string.punctuation
 NAMED = {"digits_lower": DIGITS_LOWER, "case62": string.digits + string.ascii_letters, "full94": FULL94}
 
 
+def clusters(text: str) -> list[str]:
+    """The text cut into what a reader takes for one character each: a base with its marks, a Hangul syllable written as jamo.
+
+    The rules of Unicode's extended grapheme clusters (UAX #29) that matter for text in pictures: combining marks, variation
+    selectors, joiners, half-width voicing marks and conjoining jamo stay with what stands before them.
+    """
+    if text.isascii():
+        return list(text)
+    found: list[str] = []
+    for character in text:
+        if found and _continues(found[-1][-1], character):
+            found[-1] += character
+        else:
+            found.append(character)
+    return found
+
+
+def _continues(before: str, character: str) -> bool:
+    if before == "\u200d" or character in "\u200d\uff9e\uff9f" or unicodedata.category(character) in ("Mn", "Me", "Mc"):
+        return True
+    if not "\u1100" <= character <= "\u11ff":
+        return False
+    vowel, final = "\u1160" <= character <= "\u11a7", "\u11a8" <= character <= "\u11ff"
+    open_syllable = "\uac00" <= before <= "\ud7a3" and (ord(before) - 0xAC00) % 28 == 0
+    if vowel:
+        return "\u1100" <= before <= "\u11a7"
+    return final and ("\u1160" <= before <= "\u11ff" or open_syllable)
+
+
 Unknown = Literal["drop", "map", "error"]
 """What becomes of labels with characters outside the set: they do not train, or those characters are learnt as one class of
 their own and read as ``REPLACEMENT``, or the run stops."""

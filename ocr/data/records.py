@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from ocr.charset import clusters
 from ocr.types import LabelKind, Points, Quads, SceneWord
 
 SCHEMA = 1
@@ -151,10 +152,10 @@ def meta_fields(record: bytes) -> dict[str, Any]:
 
 
 def check_characters(text: str | None, characters: Quads | None) -> None:
-    """Refuse character quads that are not one finite quad per non-space character of ``text`` (ValueError)."""
+    """Refuse character quads that are not one finite quad per grapheme cluster of ``text`` but spaces (ValueError)."""
     if characters is None:
         return
-    expected = sum(not c.isspace() for c in text or "")
+    expected = sum(not c.isspace() for c in clusters(text or ""))
     if characters.shape != (expected, 4, 2) or not np.isfinite(characters).all():
         raise ValueError(f"{text!r} needs {expected} finite character quads, found shape {characters.shape}")
 

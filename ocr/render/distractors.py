@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr.render.background import luma_of, with_luma
-from ocr.render.look import Range
+from ocr.render.binding import Range
 from ocr.types import Image
 
 SIZES = Range(0.01, 0.09)

@@ -8,13 +8,18 @@ import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageFont
 
 SIZES = (12, 18, 27, 40, 60, 84)
 """Font sizes in pixels at which glyphs are kept; text of any other size is warped down from the next larger one."""
+
+COARSE_SIZES = (21, 42, 84)
+"""Font sizes of presets: glyphs are drawn at the largest, and the others are averages of it, so that every glyph is drawn once."""
 
 WEIGHTS = {
     **{"thin": 100, "extralight": 200, "light": 300, "regular": 400, "medium": 500},
@@ -24,6 +29,16 @@ WEIGHTS = {
 
 _ABSENT = "\U0010fffe"  # a non-character: every font answers it with its "missing glyph" box
 _KERNING_SIZE = 200
+_KEPT_GLYPHS = 3000
+"""Per face; the oldest is drawn again when it is needed, so that large scripts do not fill the memory."""
+_KERNED = frozenset("AFLPTVWYKfrvwy147.,'\"-")
+"""Characters whose slanted or open sides leave a gap beside others; a pair without any of them hardly moves."""
+_LAST_KERNED = "\u2dff"
+"""Ideographs, kana and Hangul, which come behind it, stand in cells and are not kerned."""
+TURNED = frozenset("ー〜～…‥―—「」『』（）【】〔〕〈〉《》［］｛｝＝：")
+"""Characters that text from top to bottom turns by a quarter."""
+RAISED = frozenset("、。，．ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ")
+"""Characters that it moves to the right of the column."""
 _FACES = 12
 """At most so many faces of a family are used: more would only thin out what is kept."""
 
@@ -88,17 +103,25 @@ def faces(family: str, lightest: int, heaviest: int) -> tuple[FaceSpec, ...]:
     """
     found: list[FaceSpec] = []
     for path in sorted(family_folder(family).glob("*.[to]tf")):
-        if "[" in path.name:
-            found += _instances(family, path, lightest, heaviest)
-        else:
-            weight = _static_weight(path)
-            if lightest <= weight <= heaviest:
-                found.append(FaceSpec(family, str(path), weight))
+        found += faces_of_file(path, lightest, heaviest, family)
     if not found:
         raise ValueError(f"font family {family!r} has no face of weight {lightest} to {heaviest}: widen letters.weight")
     if len(found) > _FACES:
         found = [found[i * len(found) // _FACES] for i in range(_FACES)]
     return tuple(found)
+
+
+def faces_of_file(path: Path, lightest: int, heaviest: int, family: str | None = None) -> list[FaceSpec]:
+    """The faces of one font file within a range of CSS weights; the family is called like the file unless it is given.
+
+    Raises:
+        OSError: the file does not open (variable fonts only; others are opened when they are used).
+    """
+    family = family or path.stem
+    if "[" in path.name:
+        return _instances(family, path, lightest, heaviest)
+    weight = _static_weight(path)
+    return [FaceSpec(family, str(path), weight)] if lightest <= weight <= heaviest else []
 
 
 def _static_weight(path: Path) -> int:
@@ -130,7 +153,7 @@ def _axis_name(name: bytes | str) -> str:
     return (name.decode() if isinstance(name, bytes) else str(name)).lower()
 
 
-@lru_cache(maxsize=160)
+@lru_cache(maxsize=200)
 def _opened(spec: FaceSpec, size: int, shaping: bool) -> ImageFont.FreeTypeFont:
     engine = ImageFont.Layout.RAQM if shaping else ImageFont.Layout.BASIC
     font = ImageFont.truetype(spec.path, size, layout_engine=engine)
@@ -140,36 +163,100 @@ def _opened(spec: FaceSpec, size: int, shaping: bool) -> ImageFont.FreeTypeFont:
 
 
 class Face:
-    """A face that knows its glyphs, their advances and their kerning, and keeps what it has drawn."""
+    """A face that knows its glyphs, their advances and their kerning, and keeps what it has drawn.
 
-    def __init__(self, spec: FaceSpec) -> None:
+    ``kin`` is a face of the same family whose kerning is used for the pairs that need it most, so that few are measured and once
+    a family; without it every pair is kerned as this face says.
+    """
+
+    def __init__(self, spec: FaceSpec, kin: Face | None = None) -> None:
         self.spec = spec
+        self.kin = kin
+        self._probe = SIZES[3] if kin is None else COARSE_SIZES[1]
         self._glyphs: dict[tuple[str, int], Glyph] = {}
         self._advances: dict[str, float] = {}
         self._kerning: dict[tuple[str, str], float] = {}
+        self._depths: dict[str, float] = {}
+        self._standing: dict[str, bool] = {}
         self._known: dict[str, bool] = {" ": True}
         self._missing: Glyph | None = None
 
     def glyph(self, character: str, size: int) -> Glyph:
-        """The glyph at one of :data:`SIZES`."""
-        key = (character, size)
-        glyph = self._glyphs.get(key)
+        """The glyph at one of :data:`SIZES`, or of :data:`COARSE_SIZES` for a face with kin."""
+        glyph = self._glyphs.get((character, size))
         if glyph is None:
-            glyph = self._glyphs[key] = _draw(_opened(self.spec, size, False), character, size)
+            # A cluster of several code points needs shaping; a single one is itself.
+            font = _opened(self.spec, size if self.kin is None else COARSE_SIZES[-1], len(character) > 1)
+            glyph = self._keep(character, size, _cut_out(font.getmask2(character, "L", anchor="ls")), 1)
         return glyph
+
+    def _keep(self, character: str, size: int, drawn: Glyph, sign: int) -> Glyph:
+        """Keep a drawn glyph and give it at a size; with kin, also at the smaller sizes, which are averages of the largest."""
+        if self.kin is None or size == COARSE_SIZES[-1]:
+            made = {size: drawn}
+        else:
+            made = {s: _shrunk(drawn, COARSE_SIZES[-1] // s) for s in COARSE_SIZES[:-1]}
+        for each, glyph in made.items():
+            if len(self._glyphs) >= _KEPT_GLYPHS:
+                del self._glyphs[next(iter(self._glyphs))]
+            self._glyphs[character, sign * each] = glyph
+        return made[size]
+
+    def upright(self, character: str, size: int) -> Glyph:
+        """The glyph for text that runs from top to bottom, with its vertical form; its pen stands at the top centre of its cell."""
+        glyph = self._glyphs.get((character, -size))
+        if glyph is None:
+            font = _opened(self.spec, size if self.kin is None else COARSE_SIZES[-1], True)
+            drawn = _cut_out(font.getmask2(character, "L", anchor="st", direction="ttb"))
+            glyph = self._keep(character, size, drawn, -1)
+        return glyph
+
+    def depth(self, character: str) -> float:
+        """How far the pen moves down in text that runs from top to bottom, in em."""
+        depth = self._depths.get(character)
+        if depth is None:
+            font = _opened(self.spec, COARSE_SIZES[-1], True)
+            depth = self._depths[character] = font.getlength(character, direction="ttb") / COARSE_SIZES[-1]
+        return depth
+
+    def has_upright(self, text: str) -> bool:
+        """Whether the face has a vertical form for every character of the text that needs one: turned marks, placed small kana.
+
+        A font without the OpenType feature ``vert`` answers with the horizontal glyph, which shows in the place or shape of the ink.
+        """
+        return all(self._stands(c) for c in text if c in TURNED or c in RAISED)
+
+    def _stands(self, character: str) -> bool:
+        stands = self._standing.get(character)
+        if stands is None:
+            size = self._probe
+            flat, upright = self.glyph(character, size), self.upright(character, size)
+            if not (flat.mask.size and upright.mask.size):
+                stands = False
+            elif character in TURNED:
+                stands = flat.mask.shape != upright.mask.shape
+            else:
+                in_cell = flat.left + flat.mask.shape[1] / 2 - self.advance(character) * size / 2
+                stands = upright.left + upright.mask.shape[1] / 2 - in_cell > 0.03 * size
+            self._standing[character] = stands
+        return stands
 
     def advance(self, character: str) -> float:
         """How far the pen moves, in em."""
         advance = self._advances.get(character)
         if advance is None:
-            font = _opened(self.spec, _KERNING_SIZE, True)
-            advance = self._advances[character] = font.getlength(character) / _KERNING_SIZE
+            size, shaping = (_KERNING_SIZE, True) if self.kin is None else (COARSE_SIZES[-1], len(character) > 1)
+            advance = self._advances[character] = _opened(self.spec, size, shaping).getlength(character) / size
         return advance
 
     def kerning(self, left: str, right: str) -> float:
         """What the font adds to the left character's advance before the right one, in em (mostly negative)."""
+        if self.kin is not None:
+            return self.kin.kerning(left, right) if left in _KERNED or right in _KERNED else 0.0
         pair = (left, right)
         kern = self._kerning.get(pair)
+        if kern is None and (left > _LAST_KERNED or right > _LAST_KERNED):
+            kern = self._kerning[pair] = 0.0
         if kern is None:
             font = _opened(self.spec, _KERNING_SIZE, True)
             # Letters are drawn one by one, so a pair must not be measured as a ligature.
@@ -184,7 +271,7 @@ class Face:
     def _has(self, character: str) -> bool:
         known = self._known.get(character)
         if known is None:
-            size = SIZES[len(SIZES) // 2]
+            size = self._probe
             if self._missing is None:
                 self._missing = self.glyph(_ABSENT, size)
             glyph = self.glyph(character, size)
@@ -196,23 +283,35 @@ def _same(a: Glyph, b: Glyph) -> bool:
     return (a.left, a.top) == (b.left, b.top) and np.array_equal(a.mask, b.mask)
 
 
-def _draw(font: ImageFont.FreeTypeFont, character: str, size: int) -> Glyph:
-    x0, y0, x1, y1 = font.getbbox(character, anchor="ls")
-    margin = 1 + size // 12
-    left, top = int(x0) - margin, int(y0) - margin
-    image = Image.new("L", (max(1, int(x1) + margin - left), max(1, int(y1) + margin - top)))
-    ImageDraw.Draw(image).text((-left, -top), character, fill=255, font=font, anchor="ls")
-    mask = np.asarray(image)
+def _cut_out(drawn: tuple[Any, tuple[int, int]]) -> Glyph:
+    """The tight mask of what Pillow drew, and its place relative to the pen."""
+    core, (left, top) = drawn
+    if not all(core.size):
+        return Glyph(np.zeros((0, 0), np.uint8), 0, 0)
+    mask = np.asarray(Image.Image()._new(core))
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
         return Glyph(np.zeros((0, 0), np.uint8), 0, 0)
     tight = np.ascontiguousarray(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
-    return Glyph(tight, left + int(columns[0]), top + int(rows[0]))
+    return Glyph(tight, int(left) + int(columns[0]), int(top) + int(rows[0]))
+
+
+def _shrunk(glyph: Glyph, factor: int) -> Glyph:
+    """The glyph at a whole fraction of its size: means of ``factor`` x ``factor`` pixels, aligned with the pen."""
+    height, width = glyph.mask.shape
+    if not height:
+        return glyph
+    left, top = glyph.left // factor, glyph.top // factor
+    right, bottom = -(-(glyph.left + width) // factor), -(-(glyph.top + height) // factor)
+    padded = np.zeros(((bottom - top) * factor, (right - left) * factor), np.uint8)
+    y, x = glyph.top - top * factor, glyph.left - left * factor
+    padded[y : y + height, x : x + width] = glyph.mask
+    return Glyph(cv2.resize(padded, (right - left, bottom - top), interpolation=cv2.INTER_AREA), left, top)
 
 
 @lru_cache(maxsize=512)
-def open_face(spec: FaceSpec) -> Face:
-    """The face of a spec, kept for the life of the process.
+def open_face(spec: FaceSpec, kin: FaceSpec | None = None) -> Face:
+    """The face of a spec, kept for the life of the process; ``kin`` is the face of the family whose kerning is used.
 
     Raises:
         ValueError: the file is not a font.
@@ -223,7 +322,7 @@ def open_face(spec: FaceSpec) -> Face:
         raise ValueError(
             f"font file {spec.path} does not open ({error}): reinstall {package_of(spec.family)}"
         ) from None
-    return Face(spec)
+    return Face(spec, None if kin is None else open_face(kin))
 
 
 def draw_face(families: tuple[str, ...], lightest: int, heaviest: int, rng: np.random.Generator) -> Face:

@@ -1,17 +1,21 @@
-"""Letters as coverage masks: a word's glyphs set on a baseline, thickened, warped into the picture and blended with it."""
+"""Letters as coverage masks: a word's glyphs set on a baseline or in a column, thickened, and warped into the picture."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ocr.charset import clusters
 from ocr.geometry import Matrix, transform
+from ocr.render.bend import Bend, edge, frame_around
+from ocr.render.binding import Chance
 from ocr.render.fonts import SIZES, Face
 from ocr.render.look import Letters
-from ocr.types import Image, Points, Quads
+from ocr.types import Points, Quads
 
 Mask = NDArray[np.uint8]
 """Coverage 0..255, height x width."""
@@ -27,7 +31,9 @@ class Style:
     """How the letters of one block are drawn.
 
     ``slant`` is a shear (tangent), ``width`` a factor; ``spacing``, ``bold``, ``outline`` and ``shadow`` are in em; ``gradient`` is the
-    difference between top and bottom of a letter in grey levels; ``worn`` the share of ink that has flaked off.
+    difference between top and bottom of a letter in grey levels; ``worn`` the share of ink that has flaked off.  ``texture`` is the
+    depth of a pattern in the letters in grey levels, ``emboss`` the width of lit edges in em, ``neon`` that of a glow; ``dots`` the
+    distance of the dots that letters are made of, in em; ``thermal`` the share of ink that a worn print head leaves out.
     """
 
     face: Face
@@ -40,6 +46,11 @@ class Style:
     shadow_angle: float
     gradient: float
     worn: float
+    texture: float = 0.0
+    emboss: float = 0.0
+    neon: float = 0.0
+    dots: float = 0.0
+    thermal: float = 0.0
 
     @property
     def extra_ink(self) -> float:
@@ -62,29 +73,43 @@ def draw_style(letters: Letters, face: Face, rng: np.random.Generator) -> Style:
         shadow_angle=float(rng.random() * 2 * np.pi),
         gradient=letters.gradient.draw(rng) or 0.0,
         worn=letters.worn.draw(rng) or 0.0,
+        texture=drawn(letters.texture, rng),
+        emboss=drawn(letters.emboss, rng),
+        neon=drawn(letters.neon, rng),
+        dots=drawn(letters.dots, rng),
+        thermal=drawn(letters.thermal, rng),
     )
+
+
+def drawn(chance: Chance | None, rng: np.random.Generator) -> float:
+    """The strength of an effect, 0 where it does not occur; an effect that the look does not have takes no draw."""
+    return 0.0 if chance is None else chance.draw(rng) or 0.0
 
 
 @dataclass(slots=True)
 class SetWord:
-    """A word set in a face at one of the kept sizes.
+    """A word set in a face at one of the kept sizes; with ``vertical`` from top to bottom.
 
-    ``pens`` are the horizontal pen positions in pixels of that size.  ``boxes`` (n x 4: left, top, right, bottom) are the
-    character boxes relative to the start of the baseline: as high as the word's ink, and as wide as the character's ink widened
-    to half the gap towards each neighbour; the outer sides of a word are its ink.  Ink counts :data:`SOFT_EDGE` more on every side.
+    ``units`` are its characters (grapheme clusters) but spaces, ``pens`` their pen positions (x, y) in pixels of that size.  ``boxes``
+    (n x 4: left, top, right, bottom) are the character boxes relative to the start of the baseline (vertical: to the top centre of the
+    column): as high as the word's ink, and as wide as the character's ink widened to half the gap towards each neighbour; the
+    outer sides of a word are its ink.  In a vertical word width and height change places.  Ink counts :data:`SOFT_EDGE` more
+    on every side.
     """
 
     text: str
     style: Style
     size: int
-    pens: list[int]
+    units: list[str]
+    pens: list[tuple[int, int]]
     boxes: NDArray[np.float64]
     box: tuple[float, float, float, float]
+    vertical: bool = False
 
     @property
     def height(self) -> float:
-        """Height of the word's ink in pixels of its size."""
-        return self.box[3] - self.box[1]
+        """Height of the word's ink in pixels of its size; of a vertical word, the width of its column."""
+        return self.box[2] - self.box[0] if self.vertical else self.box[3] - self.box[1]
 
     @property
     def leaning_box(self) -> tuple[float, float, float, float]:
@@ -94,49 +119,70 @@ class SetWord:
         return left + min(leans), top, right + max(leans), bottom
 
 
-def size_above(pixels: float) -> int:
+def size_above(pixels: float, sizes: tuple[int, ...] = SIZES) -> int:
     """The smallest kept size that is not below ``pixels``, or the largest."""
-    return next((s for s in SIZES if s >= pixels), SIZES[-1])
+    return next((s for s in sizes if s >= pixels), sizes[-1])
 
 
-def ink_height(text: str, style: Style) -> float:
-    """About the height of a word's ink, in em: hinting makes every size a little different."""
-    glyphs = [style.face.glyph(c, SIZES[-1]) for c in text]
+def ink_height(text: str, style: Style, size: int = SIZES[-1], vertical: bool = False) -> float:
+    """About the height of a word's ink (of a vertical one: its width), in em: hinting makes every size a little different.
+
+    ``size`` is the one whose glyphs are measured.
+    """
+    if vertical:
+        uprights = [style.face.upright(c, size) for c in clusters(text) if not c.isspace()]
+        left, right = min(g.left for g in uprights), max(g.left + g.mask.shape[1] for g in uprights)
+        return (right - left) / size + 2 * style.extra_ink
+    glyphs = [style.face.glyph(c, size) for c in clusters(text) if not c.isspace()]
     top = min(g.top for g in glyphs)
     bottom = max(g.top + len(g.mask) for g in glyphs)
-    return (bottom - top) / SIZES[-1] + 2 * style.extra_ink
+    return (bottom - top) / size + 2 * style.extra_ink
 
 
-def set_word(text: str, style: Style, size: int) -> SetWord:
-    """Place the glyphs of a word without spaces on a baseline, with kerning and letter spacing."""
+def set_word(text: str, style: Style, size: int, vertical: bool = False) -> SetWord:
+    """Place the glyphs of a text on a baseline, with kerning and letter spacing, or below one another in a column."""
     face = style.face
     spacing = style.spacing * size
     reach = grown_by(style.extra_ink * size) + SOFT_EDGE
-    pens: list[int] = []
-    left: list[float] = []
-    right: list[float] = []
-    top, bottom = 1e9, -1e9
+    units: list[str] = []
+    pens: list[tuple[int, int]] = []
+    starts: list[float] = []
+    ends: list[float] = []
+    low, high = 1e9, -1e9
     pen = 0.0
     before = ""
-    for character in text:
+    for unit in clusters(text):
         if before:
-            pen += face.kerning(before, character) * size + spacing
-        glyph = face.glyph(character, size)
+            pen += spacing if vertical else face.kerning(before, unit) * size + spacing
+        advance = (face.depth(unit) if vertical else face.advance(unit)) * size
+        before = unit
+        if unit.isspace():
+            pen += advance
+            continue
+        glyph = face.upright(unit, size) if vertical else face.glyph(unit, size)
         height, width = glyph.mask.shape
         place = round(pen)
-        pens.append(place)
-        left.append(place + glyph.left - reach)
-        right.append(place + glyph.left + width + reach)
-        top, bottom = min(top, glyph.top), max(bottom, glyph.top + height)
-        pen += face.advance(character) * size
-        before = character
-    top, bottom = top - reach, bottom + reach
-    box = (min(left), top, max(right), bottom)
-    for i in range(len(text) - 1):
-        middle = (right[i] + left[i + 1]) / 2
-        right[i], left[i + 1] = max(right[i], middle), min(left[i + 1], middle)
-    boxes = np.array([(a, top, b, bottom) for a, b in zip(left, right, strict=True)])
-    return SetWord(text, style, size, pens, boxes, box)
+        units.append(unit)
+        if vertical:
+            along, length, across, breadth = glyph.top, height, glyph.left, width
+            pens.append((0, place))
+        else:
+            along, length, across, breadth = glyph.left, width, glyph.top, height
+            pens.append((place, 0))
+        starts.append(place + along - reach)
+        ends.append(place + along + length + reach)
+        low, high = min(low, across), max(high, across + breadth)
+        pen += advance
+    low, high = low - reach, high + reach
+    first, last = min(starts), max(ends)
+    for i in range(len(units) - 1):
+        middle = (ends[i] + starts[i + 1]) / 2
+        ends[i], starts[i + 1] = max(ends[i], middle), min(starts[i + 1], middle)
+    if vertical:
+        boxes = np.array([(low, a, high, b) for a, b in zip(starts, ends, strict=True)])
+        return SetWord(text, style, size, units, pens, boxes, (low, first, high, last), True)
+    boxes = np.array([(a, low, b, high) for a, b in zip(starts, ends, strict=True)])
+    return SetWord(text, style, size, units, pens, boxes, (first, low, last, high))
 
 
 def word_mask(word: SetWord, only: int | None = None, outlined: bool = False) -> tuple[Mask, int, int]:
@@ -150,15 +196,35 @@ def word_mask(word: SetWord, only: int | None = None, outlined: bool = False) ->
     left, top, right, bottom = word.box
     x0, y0 = int(np.floor(left)) - pad, int(np.floor(top)) - pad
     mask = np.zeros((int(np.ceil(bottom)) + pad - y0, int(np.ceil(right)) + pad - x0), np.uint8)
-    for i, (character, pen) in enumerate(zip(word.text, word.pens, strict=True)):
+    draw = style.face.upright if word.vertical else style.face.glyph
+    for i, (unit, (pen_x, pen_y)) in enumerate(zip(word.units, word.pens, strict=True)):
         if only is not None and i != only:
             continue
-        glyph = style.face.glyph(character, word.size)
-        y, x = glyph.top - y0, pen + glyph.left - x0
+        glyph = draw(unit, word.size)
+        y, x = pen_y + glyph.top - y0, pen_x + glyph.left - x0
         h, w = glyph.mask.shape
         window = mask[y : y + h, x : x + w]
         np.maximum(window, glyph.mask, out=window)
-    return thicken(mask, reach if outlined else style.bold * word.size), x0, y0
+    mask = thicken(mask, reach if outlined else style.bold * word.size)
+    if style.dots and not outlined:
+        mask = cv2.min(mask, _dot_pattern(max(3, round(style.dots * word.size)), *mask.shape))
+    return mask, x0, y0
+
+
+@lru_cache(maxsize=64)
+def _dot_tile(period: int) -> Mask:
+    """Round dots, 1024 x 2048 pixels: what the lamps of a display or the needles of a printer can show."""
+    place = (np.arange(period) + 0.5) / period - 0.5
+    far = np.hypot(place[:, None], place[None, :]) * 2
+    dot = np.clip((0.95 - far) * period / 2 + 0.5, 0, 1) * 255
+    return np.tile(dot.astype(np.uint8), (1024 // period + 1, 2048 // period + 1))
+
+
+def _dot_pattern(period: int, height: int, width: int) -> Mask:
+    tile = _dot_tile(period)
+    if height > tile.shape[0] or width > tile.shape[1]:
+        tile = np.tile(tile[:period, :period], (height // period + 1, width // period + 1))
+    return tile[:height, :width]
 
 
 def thicken(mask: Mask, radius: float) -> Mask:
@@ -188,25 +254,59 @@ def shear(slant: float) -> Matrix:
 
 @dataclass(slots=True)
 class PlacedWord:
-    """A set word with the homography that takes it (baseline coordinates) into the picture."""
+    """A set word with the homography that takes it (baseline coordinates) into the picture.
+
+    With ``bend``, the word stands at ``origin`` in the plane that is bent before the homography.
+    """
 
     word: SetWord
     matrix: Matrix
     ignore: bool = False
+    bend: Bend | None = None
+    origin: tuple[float, float] = (0.0, 0.0)
 
     def character_quads(self) -> Quads:
-        """One quad per character in the picture's pixels, clockwise from the top left, leaning with the letters."""
+        """One quad per character in the picture's pixels, clockwise from the top left, leaning with the letters.
+
+        On a bent line a quad is the rectangle around the bent character box in the line's direction there.
+        """
+        if self.bend is not None:
+            frames = [frame_around(self.bend, self._in_plane(tuple(box))) for box in self.word.boxes.tolist()]
+            return transform(self.matrix, np.array(frames))
         corners = self.word.boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)
         return transform(self.matrix @ shear(self.word.style.slant), corners)
 
     def polygon(self) -> Points:
-        """The word's quad: the rectangle around its character quads, upright in the frame of its line."""
+        """The word's quad: the rectangle around its character quads, upright in the frame of its line; a bent word has 18 points."""
         left, top, right, bottom = self.word.leaning_box
+        if self.bend is not None:
+            x, y = self.origin
+            outline = edge((x + left, y + top, x + right, y + bottom))
+            return transform(self.matrix, np.stack(self.bend.forward(outline[:, 0], outline[:, 1]), 1))
         return transform(self.matrix, np.array([[left, top], [right, top], [right, bottom], [left, bottom]]))
 
     def bounds(self) -> tuple[float, float, float, float]:
         """Left, top, right and bottom of the polygon."""
+        if self.bend is not None:
+            points = self.polygon()
+            (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
+            return left, top, right, bottom
         return bounds(self.matrix, self.word.leaning_box)
+
+    def _in_plane(self, box: tuple[float, ...]) -> tuple[float, float, float, float]:
+        """A character's box in the plane that is bent, lean included."""
+        left, top, right, bottom = box
+        leans = -self.word.style.slant * top, -self.word.style.slant * bottom
+        x, y = self.origin
+        return x + left + min(leans), y + top, x + right + max(leans), y + bottom
+
+    def shifted(self, x: float, y: float) -> PlacedWord:
+        """The word moved in its own plane, in pixels of its size."""
+        if self.bend is not None:
+            return PlacedWord(self.word, self.matrix, self.ignore, self.bend, (self.origin[0] + x, self.origin[1] + y))
+        shift = np.eye(3)
+        shift[:2, 2] = x, y
+        return PlacedWord(self.word, self.matrix @ shift, self.ignore)
 
 
 @dataclass(slots=True)
@@ -226,6 +326,8 @@ def cover(
     None when the window lies outside the picture.
     """
     mask, x0, y0 = word_mask(placed.word, only, outlined)
+    if placed.bend is not None:
+        return _warp_bent(mask, x0, y0, placed, placed.bend, shape)
     # Shear about the baseline after moving the mask's corner to (x0, y0).
     slant = placed.word.style.slant
     to_picture = placed.matrix @ np.array([[1.0, -slant, x0 - slant * y0], [0, 1, y0], [0, 0, 1]])
@@ -248,6 +350,29 @@ def warp(mask: Mask, to_picture: Matrix, shape: tuple[int, int], margin: int = 1
     return Coverage(alpha, left, top)
 
 
+def _warp_bent(mask: Mask, x0: int, y0: int, placed: PlacedWord, bend: Bend, shape: tuple[int, int]) -> Coverage | None:
+    """Sample a mask whose corner lies at (x0, y0) of its word once, through the homography, the bend and the slant."""
+    slant, (x, y) = placed.word.style.slant, placed.origin
+    (height, width), leans = mask.shape, (-slant * y0, -slant * (y0 + len(mask)))
+    # So many points that the arc between two of them reaches less than a pixel beyond their chord.
+    steps = np.linspace(0, 1, 33)
+    outline = edge((x + x0 + min(leans), y + y0, x + x0 + width + max(leans), y + y0 + height), steps)
+    points = transform(placed.matrix, np.stack(bend.forward(outline[:, 0], outline[:, 1]), 1))
+    (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
+    left, top = max(int(left) - 2, 0), max(int(top) - 2, 0)
+    right, bottom = min(int(right) + 3, shape[1]), min(int(bottom) + 3, shape[0])
+    if left >= right or top >= bottom:
+        return None
+    a, b, c, d, e, f, g, h, i = np.linalg.inv(placed.matrix).ravel().tolist()
+    across, down = np.arange(left, right)[None, :] + 0.5, np.arange(top, bottom)[:, None] + 0.5
+    scale = 1 / (g * across + h * down + i)
+    u, v = bend.inverse((a * across + b * down + c) * scale, (d * across + e * down + f) * scale)
+    v -= y
+    u = u - x + slant * v
+    grid = (u - (x0 + 0.5)).astype(np.float32), (v - (y0 + 0.5)).astype(np.float32)
+    return Coverage(cv2.remap(mask, *grid, cv2.INTER_LINEAR), left, top)
+
+
 def bounds(matrix: Matrix, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
     """Left, top, right and bottom of a rectangle after a homography, in plain numbers: arrays of four are slow."""
     (a, b, c), (d, e, f), (g, h, i) = matrix.tolist()
@@ -258,59 +383,3 @@ def bounds(matrix: Matrix, box: tuple[float, float, float, float]) -> tuple[floa
         xs.append((a * x + b * y + c) / scale)
         ys.append((d * x + e * y + f) / scale)
     return min(xs), min(ys), max(xs), max(ys)
-
-
-def blend(image: Image, coverage: Coverage, colour: NDArray[np.float32], strength: float = 1.0) -> None:
-    """Paint a colour (3 values, or one per row: rows x 1 x 3) through a coverage, in place and in 8 bits."""
-    alpha = coverage.alpha if strength == 1 else cv2.convertScaleAbs(coverage.alpha, alpha=strength)
-    height, width = alpha.shape
-    window = image[coverage.y : coverage.y + height, coverage.x : coverage.x + width]
-    weight = cv2.merge([alpha, alpha, alpha])
-    paint = np.empty_like(weight)
-    paint[...] = colour
-    under = cv2.multiply(window, 255 - weight, scale=1 / 255)
-    window[...] = cv2.add(under, cv2.multiply(paint, weight, scale=1 / 255))
-
-
-def paint_word(
-    image: Image, placed: PlacedWord, fill: NDArray[np.float32], edge: NDArray[np.float32], rng: np.random.Generator
-) -> None:
-    """Draw a word into a picture in place: shadow, outline in the colour ``edge``, letters in the colour ``fill`` (RGB, 0..255)."""
-    style = placed.word.style
-    ink = cover(placed, image.shape[:2])
-    if ink is None:
-        return
-    if style.shadow:
-        _paint_shadow(image, placed)
-    if style.outline:
-        outer = cover(placed, image.shape[:2], outlined=True)
-        if outer is not None:
-            blend(image, outer, edge)
-    if style.worn:
-        ink.alpha = _wear(ink.alpha, style.worn, rng)
-    colour: NDArray[np.float32] = fill
-    if style.gradient:
-        rows = len(ink.alpha)
-        ramp = (np.arange(rows, dtype=np.float32) / rows - 0.5) * np.float32(style.gradient)
-        colour = np.clip(fill + ramp[:, None, None], 0, 255)
-    blend(image, ink, colour)
-
-
-def _paint_shadow(image: Image, placed: PlacedWord) -> None:
-    style, size = placed.word.style, placed.word.size
-    shift = np.eye(3)
-    shift[:2, 2] = style.shadow * size * np.array([np.cos(style.shadow_angle), np.sin(style.shadow_angle)])
-    shadow = cover(PlacedWord(placed.word, placed.matrix @ shift), image.shape[:2])
-    if shadow is not None:
-        if min(shadow.alpha.shape) > 3:
-            shadow.alpha = cv2.blur(shadow.alpha, (3, 3))
-        blend(image, shadow, np.zeros(3, np.float32), 0.55)
-
-
-def _wear(alpha: Mask, share: float, rng: np.random.Generator) -> Mask:
-    """Take flakes of a few pixels out of the ink, never more than half of its strength."""
-    h, w = alpha.shape
-    grain = rng.random((h // 3 + 2, w // 3 + 2), dtype=np.float32)
-    flakes = cv2.resize(grain, (w, h), interpolation=cv2.INTER_LINEAR)
-    kept = np.clip((flakes - share * 0.6) * 6 + 0.5, 0.5, 1)
-    return (alpha * kept).astype(np.uint8)

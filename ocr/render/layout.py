@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr.geometry import Matrix, rectangle, transform
-from ocr.render.fonts import Face, draw_face
-from ocr.render.ink import PlacedWord, SetWord, Style, draw_style, ink_height, set_word, size_above
-from ocr.render.look import Layout, Look
-from ocr.render.words import draw_case, draw_text
+from ocr.render.bend import edge
+from ocr.render.block import Block, Scales, box_at, draw_block
+from ocr.render.ink import PlacedWord
+from ocr.render.look import Look
+from ocr.render.writing import Demand
 from ocr.types import Points, Quads
 
 GRID = 4
@@ -29,31 +30,6 @@ _ROUNDS = 12
 
 
 @dataclass(slots=True)
-class Block:
-    """Lines of text in one style, upright, in pixels of the style's kept size; the block's top-left corner is the origin.
-
-    ``origins`` holds the start of every word's baseline (x, y); ``lines`` the indices of each line's words.
-    """
-
-    style: Style
-    words: list[SetWord]
-    origins: list[tuple[float, float]]
-    lines: list[list[int]]
-    width: float
-    height: float
-
-    @property
-    def lowest_word(self) -> float:
-        """Height of the word with the least ink from top to bottom."""
-        return min(w.height for w in self.words)
-
-    @property
-    def tallest_word(self) -> float:
-        """Height of the word with the most ink from top to bottom."""
-        return max(w.height for w in self.words)
-
-
-@dataclass(slots=True)
 class PlacedBlock:
     """A block with its homography into the picture; ``corners`` are those of the block and a margin around it."""
 
@@ -66,100 +42,30 @@ class PlacedBlock:
         """The block's words in reading order."""
         placed = []
         for word, (x, y) in zip(self.block.words, self.block.origins, strict=True):
+            if self.block.bend is not None:
+                placed.append(PlacedWord(word, self.matrix, self.ignore, self.block.bend, (x, y)))
+                continue
             placed.append(PlacedWord(word, self.matrix @ np.array([[1.0, 0, x], [0, 1, y], [0, 0, 1]]), self.ignore))
         return placed
 
     def line_polygons(self) -> list[Points]:
-        """The quad around the words of each line."""
+        """The quad around the words of each line; on a bent line a polygon of 18 points."""
         quads = []
         for line in self.block.lines:
-            boxes = np.array([_box_at(self.block, i) for i in line])
+            boxes = np.array([box_at(self.block, i) for i in line])
             left, top = boxes[:, 0].min(), boxes[:, 1].min()
             right, bottom = boxes[:, 2].max(), boxes[:, 3].max()
+            if self.block.bend is not None:
+                outline = edge((left, top, right, bottom))
+                bent = np.stack(self.block.bend.forward(outline[:, 0], outline[:, 1]), 1)
+                quads.append(transform(self.matrix, bent))
+                continue
             quads.append(transform(self.matrix, np.array([[left, top], [right, top], [right, bottom], [left, bottom]])))
         return quads
 
     def text(self) -> str:
         """The block's text: words separated by spaces, lines by newlines."""
         return "\n".join(" ".join(self.block.words[i].text for i in line) for line in self.block.lines)
-
-
-def _box_at(block: Block, i: int) -> tuple[float, float, float, float]:
-    """A word's rectangle in its block, lean included."""
-    left, top, right, bottom = block.words[i].leaning_box
-    x, y = block.origins[i]
-    return x + left, y + top, x + right, y + bottom
-
-
-def draw_texts(look: Look, style: Style, rng: np.random.Generator) -> list[list[str]]:
-    """Lines of texts for one block; texts that the face has no glyphs for are replaced by others."""
-    case = draw_case(look.words, rng)
-    lines = []
-    for _ in range(look.layout.lines.draw_int(rng)):
-        count = look.layout.words_per_line.draw_int(rng)
-        lines.append([drawable_text(look, style.face, case, rng) for _ in range(count)])
-    return lines
-
-
-def drawable_text(look: Look, face: Face, case: str, rng: np.random.Generator) -> str:
-    """A text that the face has all glyphs for.
-
-    Raises:
-        ValueError: a hundred texts in a row need other glyphs.
-    """
-    for _ in range(100):
-        text = draw_text(look.words, case, rng)
-        if face.has(text):
-            return text
-    raise ValueError(
-        f"font {face.spec.path} lacks glyphs for 100 texts in a row: take {face.spec.family} out of the look's fonts"
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """Distances inside a block in em, and where its lines are flush (0: left, 0.5: middle, 1: right)."""
-
-    word_gap: float
-    line_gap: float
-    align: float
-
-    @classmethod
-    def draw(cls, layout: Layout, rng: np.random.Generator) -> Spread:
-        """Distances within the look's ranges."""
-        return cls(layout.word_gap.draw(rng), layout.line_gap.draw(rng), (0.0, 0.0, 0.5, 1.0)[int(rng.random() * 4)])
-
-
-def set_block(rows: list[list[SetWord]], style: Style, size: int, spread: Spread) -> Block:
-    """Put lines of words below one another."""
-    # Wide letter spacing needs wider spaces, or words fall apart into letters.
-    word_gap = (spread.word_gap + 2 * max(style.spacing, 0)) * size
-    starts: list[list[float]] = []
-    lengths: list[float] = []
-    for row in rows:
-        x = 0.0
-        starts.append([])
-        for word in row:
-            left, top, right, bottom = word.box
-            # Rectangles around leaning words must not meet either.
-            gap = max(word_gap, abs(style.slant) * (bottom - top) + 0.05 * size)
-            starts[-1].append(x - left)
-            x += right - left + gap
-        lengths.append(x - gap)
-    width = max(lengths)
-    words: list[SetWord] = []
-    lines: list[list[int]] = []
-    origins: list[tuple[float, float]] = []
-    bottom = 0.0
-    for k, row in enumerate(rows):
-        # Ink decides the distance of lines: nothing of one line may reach into the next.
-        baseline = bottom + (spread.line_gap * size if k else 0.0) - min(w.box[1] for w in row)
-        bottom = baseline + max(w.box[3] for w in row)
-        indent = spread.align * (width - lengths[k])
-        lines.append(list(range(len(words), len(words) + len(row))))
-        words += row
-        origins += [(x + indent, baseline) for x in starts[k]]
-    return Block(style, words, origins, lines, width, bottom)
 
 
 class Page:
@@ -185,46 +91,6 @@ class Page:
         cv2.fillConvexPoly(self.taken, np.rint(corners / GRID).astype(np.int32), 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Scales:
-    """How many pixels of the picture one pixel of a block's kept size may become, and the one to try first."""
-
-    least: float
-    first: float
-
-
-def draw_block(
-    look: Look, heights: tuple[float, float], room: float, rng: np.random.Generator
-) -> tuple[Block, Scales] | None:
-    """A block whose words are all between two heights in pixels, and its scales; None when not even one word fits.
-
-    ``room`` is the widest it may become, in pixels.
-    """
-    letters = look.letters
-    face = draw_face(look.fonts, int(letters.weight.low), int(letters.weight.high), rng)
-    style = draw_style(letters, face, rng)
-    lines = draw_texts(look, style, rng)
-    spread = Spread.draw(look.layout, rng)
-    low, high = heights
-    target = low * (high / low) ** rng.random()
-    measured = [ink_height(t, style) for line in lines for t in line]
-    if max(measured) > high / low * min(measured):
-        return None
-    size = size_above(min(target / min(measured), high / max(measured)))
-    rows = [[set_word(text, style, size) for text in line] for line in lines]
-    while rows:
-        block = set_block(rows, style, size, spread)
-        least, most = low / block.lowest_word, high / block.tallest_word
-        widest = room / (block.width * style.width)
-        if least <= min(most, widest):
-            return block, Scales(least, min(max(target / block.lowest_word, least), most, widest))
-        # Too wide even at the least height: shorten the longest line.
-        longest = max(rows, key=lambda words: sum(len(w.text) for w in words))
-        longest.pop()
-        rows = [words for words in rows if words]
-    return None
-
-
 def place_block(
     page: Page, block: Block, scales: Scales, heights: tuple[float, float], look: Look, rng: np.random.Generator
 ) -> PlacedBlock | None:
@@ -232,9 +98,14 @@ def place_block(
 
     Tilting changes the heights of words a little; a place where they leave ``heights`` is none.
     """
-    angle = np.radians(look.layout.rotation.draw(rng) * rng.random())
+    degrees = look.layout.rotation.draw(rng) * rng.random()
+    turned = look.layout.turned > 0 and rng.random() < look.layout.turned
+    if turned:
+        degrees = rng.random() * 360 - 180
+    angle = np.radians(degrees)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    tilt = _level(block, look, turn, look.layout.perspective.draw(rng) * (rng.random((4, 2)) - 0.5))
+    tilt = look.layout.perspective.draw(rng) * (rng.random((4, 2)) - 0.5)
+    tilt = tilt / 2 if turned else _level(block, look, turn, tilt)
     for shrink in _SHRINKS:
         scale = max(scales.first * shrink, scales.least)
         quad = _turned(block, scale, turn, tilt)
@@ -274,24 +145,30 @@ def _level(block: Block, look: Look, turn: NDArray[np.float64], tilt: NDArray[np
 
 
 def _matrix(block: Block, quad: NDArray[np.float64]) -> Matrix:
-    matrix: Matrix = cv2.getPerspectiveTransform(rectangle(block.width, block.height), quad.astype(np.float32))
+    corners = rectangle(block.width, block.height) + np.array([block.left, block.top], np.float32)
+    matrix: Matrix = cv2.getPerspectiveTransform(corners, quad.astype(np.float32))
     return matrix
 
 
 def _boxes(block: Block, matrix: Matrix) -> Quads:
     """The quads of a block's words in the picture."""
-    boxes = np.array([_box_at(block, i) for i in range(len(block.words))])
+    boxes = np.array([box_at(block, i) for i in range(len(block.words))])
     return transform(matrix, boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2))
 
 
 def _heights(block: Block, matrix: Matrix) -> tuple[float, float]:
-    """The least and the greatest height of a block's words in the picture: means of their left and right sides."""
+    """The least and the greatest height of a block's words in the picture: means of their left and right sides.
+
+    Of vertical words, the widths: means of their top and bottom sides.
+    """
     quads = _boxes(block, matrix)
+    if block.vertical:
+        quads = np.roll(quads, 1, axis=1)
     sides = np.hypot(*np.moveaxis(quads[:, [3, 2]] - quads[:, [0, 1]], 2, 0)).mean(1)
     return float(sides.min()), float(sides.max())
 
 
-def fill_page(look: Look, page: Page, rng: np.random.Generator) -> list[PlacedBlock]:
+def fill_page(look: Look, page: Page, rng: np.random.Generator, demand: Demand | None = None) -> list[PlacedBlock]:
     """Blocks until the picture holds the number of legible words drawn for it, or nothing fits any more."""
     layout = look.layout
     wanted = layout.words.draw_int(rng)
@@ -300,7 +177,7 @@ def fill_page(look: Look, page: Page, rng: np.random.Generator) -> list[PlacedBl
     while count < wanted and failures < _ROUNDS:
         # Every failure lowers what is tried next, so that a crowded picture is filled with small print.
         tallest = max(3 * layout.height.low, layout.height.high * 0.75**failures)
-        block = _one_block(look, page, (layout.height.low, min(tallest, layout.height.high)), 0.94, rng)
+        block = _one_block(look, page, (layout.height.low, min(tallest, layout.height.high)), 0.94, rng, demand)
         if block is None:
             failures += 1
             continue
@@ -308,7 +185,7 @@ def fill_page(look: Look, page: Page, rng: np.random.Generator) -> list[PlacedBl
         count += len(block.block.words)
     small = layout.illegible.draw(rng)
     if small is not None:
-        block = _one_block(look, page, (small, small * 2.5), 0.5, rng)
+        block = _one_block(look, page, (small, small * 2.5), 0.5, rng, demand)
         if block is not None:
             block.ignore = True
             placed.append(block)
@@ -316,8 +193,8 @@ def fill_page(look: Look, page: Page, rng: np.random.Generator) -> list[PlacedBl
 
 
 def _one_block(
-    look: Look, page: Page, heights: tuple[float, float], share: float, rng: np.random.Generator
+    look: Look, page: Page, heights: tuple[float, float], share: float, rng: np.random.Generator, demand: Demand | None
 ) -> PlacedBlock | None:
     """A block on the page, at most ``share`` of the page wide."""
-    drawn = draw_block(look, heights, share * page.width, rng)
-    return drawn and place_block(page, *drawn, heights, look, rng)
+    block = draw_block(look, heights, share * page.width, rng, demand)
+    return block and place_block(page, *block, heights, look, rng)

@@ -7,14 +7,19 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ocr.geometry import quad_angle
+from ocr.render.backdrop import draw_backdrop
 from ocr.render.background import Colour, draw_colour, draw_palette, luma_of, paint_background, with_luma
 from ocr.render.camera import photograph
 from ocr.render.distractors import SIZES as DISTRACTOR_SIZES
 from ocr.render.distractors import draw_distractor
-from ocr.render.ink import PlacedWord, paint_word
+from ocr.render.ink import PlacedWord, drawn
 from ocr.render.layout import CORNERS, Page, PlacedBlock, fill_page
 from ocr.render.look import Colours, Look
-from ocr.types import Image, Points, Scene, SceneWord
+from ocr.render.paint import paint_word
+from ocr.render.texts import script_of
+from ocr.render.writing import Demand
+from ocr.types import Direction, Image, Points, Quads, Scene, SceneWord
 
 _PLACES = 4
 """How many places are tried for one distractor."""
@@ -39,13 +44,21 @@ def render_scene(look: Look, rng: np.random.Generator, height: int, width: int, 
 
 
 def render_blocks(
-    look: Look, rng: np.random.Generator, height: int, width: int, key: str = "rendered/0"
+    look: Look,
+    rng: np.random.Generator,
+    height: int,
+    width: int,
+    key: str = "rendered/0",
+    demand: Demand | None = None,
 ) -> RenderedScene:
     """Like :func:`render_scene`, with the grouping of words into blocks kept."""
-    family = look.backgrounds[int(rng.random() * len(look.backgrounds))]
-    image = paint_background(family, draw_palette(look.colours, rng), rng, height, width)
+    if look.language is not None:
+        image = draw_backdrop(look, rng, height, width)
+    else:
+        family = look.backgrounds[int(rng.random() * len(look.backgrounds))]
+        image = paint_background(family, draw_palette(look.colours, rng), rng, height, width)
     page = Page(height, width)
-    blocks = fill_page(look, page, rng)
+    blocks = fill_page(look, page, rng, demand)
     _scatter_distractors(image, page, look, rng)
     words: list[SceneWord] = []
     lines: list[Points] = []
@@ -54,9 +67,11 @@ def render_blocks(
         if rng.random() < look.layout.panel:
             _paint_panel(image, block, look.colours, rng)
         paint_words(image, placed, look.colours, rng)
-        words += [_labelled(word) for word in placed]
+        words += [_labelled(word, look) for word in placed]
         lines += block.line_polygons()
     image = photograph(image, look.camera, rng)
+    if look.layout.legible:
+        _mark_illegible(image, words, look.layout.legible)
     return RenderedScene(Scene(np.ascontiguousarray(image), words, key, "char", lines), [b.text() for b in blocks])
 
 
@@ -71,8 +86,32 @@ def _scatter_distractors(image: Image, page: Page, look: Look, rng: np.random.Ge
                 break
 
 
-def _labelled(placed: PlacedWord) -> SceneWord:
-    return SceneWord(placed.polygon(), placed.word.text, placed.ignore, placed.character_quads())
+def _labelled(placed: PlacedWord, look: Look) -> SceneWord:
+    text, polygon, quads = placed.word.text, placed.polygon(), placed.character_quads()
+    script = "Latin" if look.language is None else script_of(text, look.language)
+    return SceneWord(polygon, text, placed.ignore, quads, script, _direction(placed, quads))
+
+
+def _direction(placed: PlacedWord, quads: Quads) -> Direction:
+    if placed.word.vertical:
+        return "stacked"
+    return "rotated" if abs(quad_angle(quads[len(quads) // 2])) > 45 else "horizontal"
+
+
+def _mark_illegible(image: Image, words: list[SceneWord], least: float) -> None:
+    """Set the "do not care" flag of words whose grey levels (5 % to 95 %) spread less than ``least``."""
+    for word in words:
+        word.ignore = word.ignore or grey_spread(image, word.polygon) < least
+
+
+def grey_spread(image: Image, points: Points) -> float:
+    """How far grey levels (5 % to 95 %, of green) lie apart in the upright rectangle around points; 0 outside the picture."""
+    (left, top), (right, bottom) = points.min(0).astype(int).tolist(), points.max(0).astype(int).tolist()
+    window = image[max(top, 0) : max(bottom + 1, 0), max(left, 0) : max(right + 1, 0), 1]
+    if not window.size:
+        return 0.0
+    shares = np.cumsum(np.bincount(window.ravel(), minlength=256)) / window.size
+    return float(np.searchsorted(shares, 0.95) - np.searchsorted(shares, 0.05))
 
 
 def _paint_panel(image: Image, block: PlacedBlock, colours: Colours, rng: np.random.Generator) -> None:
@@ -99,11 +138,14 @@ def letter_colour(
 ) -> Colour:
     """A colour for letters at least the drawn contrast lighter or darker than the mean behind every word.
 
-    ``boxes`` are left, top, right and bottom of each word.  The contrast is raised to 2.5 standard deviations of what lies behind,
-    so that texture does not drown the letters; where even black and white are too close, the farther of the two is taken.
+    ``boxes`` are left, top, right and bottom of each word.  The contrast is raised to 2.5 standard deviations of what lies behind (of faint
+    letters, 1.2), so that texture does not drown the letters; where even black and white are too close, the farther of the two is taken.
     """
     base = draw_colour(colours.text[int(rng.random() * len(colours.text))], rng)
-    wanted = colours.contrast.draw(rng)
+    wanted, factor = colours.contrast.draw(rng), 2.5
+    faint = drawn(colours.faint, rng)
+    if faint:
+        wanted, factor = faint, 1.2
     lumas, rough = [], 0.0
     for left, top, right, bottom in boxes:
         window = image[max(int(top), 0) : max(int(bottom) + 1, 0), max(int(left), 0) : max(int(right) + 1, 0)]
@@ -112,7 +154,7 @@ def letter_colour(
         mean, deviation = cv2.meanStdDev(window)
         lumas.append(luma_of(mean[:, 0]))
         rough = max(rough, luma_of(deviation[:, 0]))
-    wanted = max(wanted, 2.5 * rough)
+    wanted = max(wanted, factor * rough)
     darker, lighter = min(lumas) - wanted, max(lumas) + wanted
     if darker < 0 and lighter > 255:
         target = 0.0 if min(lumas) > 255 - max(lumas) else 255.0

@@ -20,10 +20,11 @@ VOCABULARY = 60_000
 
 _PLAIN = re.compile(r"[a-z]+('[a-z]+)?")
 # Sample pictures end up on pages that are shown at work.
-_UNFIT = re.compile(
+UNFIT = re.compile(
     r".*(fuck|shit|porn|cunt|nigg|fagg|bitch|slut|whore|rapist|penis|vagina).*|(anal|anus|cock|cum|dick|nazi|nude|rape|raped|sex|sexy|tits)s?"
+    r"|.*(変態|痴漢|巨乳|風俗|自殺|セックス|エロ|レイプ|ポルノ|ちんこ|まんこ|섹스|씨발|강간|포르노).*|(자지|시발|병신)"
 )
-_NOT_KEY = re.compile(r"[^a-z0-9]")
+_NOT_KEY = re.compile(r"[\W_]")
 _VOWELS, _CONSONANTS = "aeiou", "bcdfghjklmnpqrstvwxyz"
 _TRIES = 1000
 
@@ -60,7 +61,7 @@ def vocabulary(part: str) -> tuple[list[str], NDArray[np.float64]]:
     taken = 0
     for level, bucket in enumerate(wordfreq.get_frequency_list("en", "large")):
         for word in bucket:
-            if not _PLAIN.fullmatch(word) or (len(word) == 1 and word not in "ai") or _UNFIT.fullmatch(word):
+            if not _PLAIN.fullmatch(word) or (len(word) == 1 and word not in "ai") or UNFIT.fullmatch(word):
                 continue
             taken += 1
             if taken > VOCABULARY:
@@ -79,7 +80,7 @@ def _cumulative(part: str, flatten: float) -> NDArray[np.float64]:
 
 def draw_case(words: Words, rng: np.random.Generator) -> str:
     """``"lower"``, ``"capitalised"`` or ``"upper"``; drawn once a block, because signs keep to one case."""
-    return _pick(("lower", "capitalised", "upper"), (words.lower, words.capitalised, words.upper), rng)
+    return pick(("lower", "capitalised", "upper"), (words.lower, words.capitalised, words.upper), rng)
 
 
 def draw_text(words: Words, case: str, rng: np.random.Generator) -> str:
@@ -90,11 +91,11 @@ def draw_text(words: Words, case: str, rng: np.random.Generator) -> str:
     """
     kinds = ("dictionary", "number", "price", "date", "code")
     weights = (words.dictionary, words.number, words.price, words.date, words.code)
-    kind = _pick(kinds, weights, rng)
+    kind = pick(kinds, weights, rng)
     for _ in range(_TRIES):
         text = _draw_kind(kind, words, case, rng)
         if rng.random() < words.punctuated:
-            text = _punctuate(text, rng)
+            text = punctuate(text, rng)
         if words.alphanumeric:
             text = "".join(c for c in text if c.isalnum())
         key = word_key(text)
@@ -119,7 +120,8 @@ def _draw_kind(kind: str, words: Words, case: str, rng: np.random.Generator) -> 
             return _code(case, rng)
 
 
-def _pick(names: tuple[str, ...], weights: tuple[float, ...], rng: np.random.Generator) -> str:
+def pick(names: tuple[str, ...], weights: tuple[float, ...], rng: np.random.Generator) -> str:
+    """One of the names by its weight."""
     left = rng.random() * sum(weights)
     for name, weight in zip(names, weights, strict=True):
         left -= weight
@@ -128,12 +130,14 @@ def _pick(names: tuple[str, ...], weights: tuple[float, ...], rng: np.random.Gen
     return names[-1]
 
 
-def _below(n: int, rng: np.random.Generator) -> int:
+def below(n: int, rng: np.random.Generator) -> int:
+    """A whole number from 0 to ``n - 1``."""
     return int(rng.random() * n)
 
 
-def _digits(n: int, rng: np.random.Generator) -> str:
-    return "".join(string.digits[_below(10, rng)] for _ in range(n))
+def digits(n: int, rng: np.random.Generator) -> str:
+    """``n`` digits."""
+    return "".join(string.digits[below(10, rng)] for _ in range(n))
 
 
 def _cased(text: str, case: str) -> str:
@@ -148,47 +152,48 @@ def _dictionary(words: Words, case: str, rng: np.random.Generator) -> str:
 
 
 def _number(rng: np.random.Generator) -> str:
-    text = _digits(1 + _below(5, rng), rng)
-    style = _below(8, rng)
+    text = digits(1 + below(5, rng), rng)
+    style = below(8, rng)
     if style == 0:
         return text + "%"
     if style == 1:
-        return f"{text[:2]}.{_digits(1, rng)}"
+        return f"{text[:2]}.{digits(1, rng)}"
     if style == 2:
-        return "+" + _digits(1, rng) + "-" + _digits(3, rng) + "-" + _digits(4, rng)
+        return "+" + digits(1, rng) + "-" + digits(3, rng) + "-" + digits(4, rng)
     return text
 
 
 def _price(rng: np.random.Generator) -> str:
-    text = str(1 + _below(300, rng)) + ("." + _digits(2, rng) if rng.random() < 0.7 else "")
+    text = str(1 + below(300, rng)) + ("." + digits(2, rng) if rng.random() < 0.7 else "")
     return "$" + text if rng.random() < 0.7 else text
 
 
 def _date(case: str, rng: np.random.Generator) -> str:
-    day, month, year = 1 + _below(28, rng), 1 + _below(12, rng), 1950 + _below(80, rng)
-    forms = (f"{day:02d}.{month:02d}.{year}", f"{month}/{day}/{year % 100:02d}", f"{year}", f"{_below(24, rng)}:{_below(60, rng):02d}",
-             f"{1 + _below(12, rng)}{'PM' if case == 'upper' else 'pm'}", f"{year}-{month:02d}-{day:02d}")  # fmt: skip
-    return forms[_below(len(forms), rng)]
+    day, month, year = 1 + below(28, rng), 1 + below(12, rng), 1950 + below(80, rng)
+    forms = (f"{day:02d}.{month:02d}.{year}", f"{month}/{day}/{year % 100:02d}", f"{year}", f"{below(24, rng)}:{below(60, rng):02d}",
+             f"{1 + below(12, rng)}{'PM' if case == 'upper' else 'pm'}", f"{year}-{month:02d}-{day:02d}")  # fmt: skip
+    return forms[below(len(forms), rng)]
 
 
 def _code(case: str, rng: np.random.Generator) -> str:
-    style = _below(3, rng)
+    style = below(3, rng)
     if style == 0:  # a number plate or part number
-        letters = "".join(string.ascii_uppercase[_below(26, rng)] for _ in range(1 + _below(3, rng)))
-        return letters + ("-" if rng.random() < 0.3 else "") + _digits(1 + _below(4, rng), rng)
+        letters = "".join(string.ascii_uppercase[below(26, rng)] for _ in range(1 + below(3, rng)))
+        return letters + ("-" if rng.random() < 0.3 else "") + digits(1 + below(4, rng), rng)
     if style == 1:  # an invented name
-        syllables = range(1 + _below(3, rng))
+        syllables = range(1 + below(3, rng))
         name = "".join(
-            _CONSONANTS[_below(21, rng)] + _VOWELS[_below(5, rng)] + _CONSONANTS[_below(21, rng)] * _below(2, rng)
+            _CONSONANTS[below(21, rng)] + _VOWELS[below(5, rng)] + _CONSONANTS[below(21, rng)] * below(2, rng)
             for _ in syllables
         )
         return _cased(name, case)
     alphabet = string.ascii_letters + string.digits
-    return "".join(alphabet[_below(len(alphabet), rng)] for _ in range(2 + _below(6, rng)))
+    return "".join(alphabet[below(len(alphabet), rng)] for _ in range(2 + below(6, rng)))
 
 
-def _punctuate(text: str, rng: np.random.Generator) -> str:
-    style = _below(10, rng)
+def punctuate(text: str, rng: np.random.Generator) -> str:
+    """The text with a mark before, behind or around it."""
+    style = below(10, rng)
     if style < 4:
         return text + ".,!:"[style]
     if style == 4:

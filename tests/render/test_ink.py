@@ -8,6 +8,7 @@ import itertools
 import numpy as np
 import pytest
 
+from ocr.charset import clusters
 from ocr.geometry import polygon_mask
 from ocr.render.fonts import SIZES, faces, open_face
 from ocr.render.ink import (
@@ -15,7 +16,6 @@ from ocr.render.ink import (
     Coverage,
     PlacedWord,
     Style,
-    blend,
     cover,
     draw_style,
     ink_height,
@@ -24,11 +24,13 @@ from ocr.render.ink import (
     warp,
 )
 from ocr.render.layout import Page, fill_page
-from ocr.render.look import Chance, Letters, Look, load_look, look_folder
+from ocr.render.look import Chance, Letters, Look, load_language, load_look
+from ocr.render.paint import blend
+from ocr.render.word import place_text
 from ocr.seeding import generator
 from ocr.types import Quads
 
-LOOKS = sorted(p.stem for p in look_folder().glob("*.yaml"))
+LOOKS = ("icdar2015_standin", "mjsynth_standin", "rendered_scenes_v1", "rendered_words_v1", "synthtext_standin")
 SUBPIXEL = 4
 INSIDE = 0.99
 
@@ -39,7 +41,7 @@ def share_inside(placed: PlacedWord, quads: Quads) -> list[float]:
     origin = quads.reshape(-1, 2).min(0) - 6
     shift = np.array([[1, 0, -origin[0]], [0, 1, -origin[1]], [0, 0, 1]])
     size = np.ceil((quads.reshape(-1, 2).max(0) + 6 - origin) * SUBPIXEL).astype(int)
-    magnified = PlacedWord(placed.word, fine @ shift @ placed.matrix)
+    magnified = dataclasses.replace(placed, matrix=fine @ shift @ placed.matrix)
     shares = []
     for i, quad in enumerate(quads):
         ink = cover(magnified, (int(size[1]), int(size[0])), only=i, outlined=True)
@@ -47,7 +49,7 @@ def share_inside(placed: PlacedWord, quads: Quads) -> list[float]:
         canvas = np.zeros((size[1], size[0]), np.float64)
         h, w = ink.alpha.shape
         canvas[ink.y : ink.y + h, ink.x : ink.x + w] = ink.alpha
-        assert canvas.sum() > 0, f"no ink for {placed.word.text[i]!r}"
+        assert canvas.sum() > 0, f"no ink for {placed.word.units[i]!r}"
         inside = polygon_mask((int(size[1]), int(size[0])), [(quad - origin) * SUBPIXEL])
         shares.append(float((canvas * inside).sum() / canvas.sum()))
     return shares
@@ -88,6 +90,88 @@ def test_ink_lies_in_the_quads_of_every_look(name: str) -> None:
         quads = word.character_quads()
         assert len(quads) == len(word.word.text)
         assert min(share_inside(word, quads)) >= INSIDE, word.word.text
+
+
+PRESETS = ("clean", "scene", "document", "plates", "receipts", "hard", "first")
+EFFECTS = (
+    "slant",
+    "spacing",
+    "bold",
+    "outline",
+    "shadow",
+    "gradient",
+    "worn",
+    "texture",
+    "emboss",
+    "neon",
+    "dots",
+    "thermal",
+)
+
+
+def written(preset: str, language: str, vertical: float | None = None) -> Look:
+    spoken = load_language(language)
+    if vertical is not None:
+        spoken = dataclasses.replace(spoken, vertical=vertical)
+    return load_look(preset).written_in(spoken, "train")
+
+
+def check_truth(placed: PlacedWord) -> None:
+    """Ink in its quad, one quad a cluster, quads in reading order, and none much larger than the ink of the whole word."""
+    quads = placed.character_quads()
+    assert len(quads) == sum(not c.isspace() for c in clusters(placed.word.text))
+    assert min(share_inside(placed, quads)) >= INSIDE, placed.word.text
+    straight = placed.word.boxes.mean(1) if placed.word.vertical else placed.word.boxes[:, [0, 2]].mean(1)
+    if not placed.word.vertical:
+        assert (np.diff(straight) > 0).all(), "quads follow the reading order"
+    else:
+        assert (np.diff(placed.word.boxes[:, [1, 3]].mean(1)) > 0).all()
+    along = np.diff(quads.mean(1), axis=0)
+    start = quads[:, [1, 2]].mean(1) - quads[:, [0, 3]].mean(1)
+    if placed.word.vertical:
+        start = quads[:, [2, 3]].mean(1) - quads[:, [0, 1]].mean(1)
+    assert ((along * (start[:-1] + start[1:])).sum(1) > 0).all(), "the next character lies in reading direction"
+
+
+BENT = [(), ("arc",), ("wave",), ("arc", "slant", "outline"), ("wave", "slant", "spacing", "bold")]
+
+
+@pytest.mark.parametrize("language", ["en", "ja", "ko"])
+@pytest.mark.parametrize("chain", [*((e,) for e in EFFECTS), *BENT, EFFECTS], ids=lambda c: "+".join(c) or "plain")
+def test_ink_lies_in_the_quads_for_every_chain_of_effects_in_every_script(
+    chain: tuple[str, ...], language: str
+) -> None:
+    look = written("hard", language, vertical=0.5 if "arc" not in chain and "wave" not in chain else 0.0)
+    look = look.replace(letters=always(look.letters, chain))
+    for i in range(2):
+        check_truth(place_text(look, generator(3, i, *chain)).placed)
+
+
+@pytest.mark.parametrize("language", ["en", "ja", "ko"])
+@pytest.mark.parametrize("preset", PRESETS)
+def test_scenes_of_every_preset_tell_the_truth(preset: str, language: str) -> None:
+    look = written(preset, language)
+    blocks = fill_page(look, Page(320, 320), generator(4, preset, language))
+    words = [w for b in blocks for w in b.words()]
+    assert words
+    for word in words[:4]:
+        check_truth(word)
+
+
+def test_boxes_of_bent_and_vertical_words_are_hardly_larger_than_the_ink() -> None:
+    """Stated margin: 2 pixels and, on a bent line, a fifth of the word's height, for a rectangle holds a bent box."""
+    for kind, look in (("arc", written("clean", "en", 0.0)), ("plain", written("clean", "ja", 1.0))):
+        look = look.replace(letters=always(look.letters, (kind,)))
+        for i in range(5):
+            placed = place_text(look, generator(6, i)).placed
+            ink = cover(placed, (600, 900))
+            assert ink is not None
+            rows, columns = np.flatnonzero(ink.alpha.any(1)) + ink.y, np.flatnonzero(ink.alpha.any(0)) + ink.x
+            points = placed.character_quads().reshape(-1, 2)
+            slack = 2 + (0.2 * placed.word.height if placed.bend is not None else 0.0)
+            # what the crop's border cuts off has no ink on the canvas
+            assert points[:, 1].max() <= rows[-1] + 1 + slack
+            assert points[:, 0].max() <= columns[-1] + 1 + slack
 
 
 def plain_style(family: str = "roboto", **changes: float) -> Style:

@@ -9,13 +9,13 @@ from shapely.geometry import Polygon
 
 from ocr.geometry import quad_angle, side_lengths, signed_area
 from ocr.render.background import luma_of
-from ocr.render.look import load_look, look_folder
+from ocr.render.look import load_look
 from ocr.render.scene import letter_colour, render_blocks, render_scene
 from ocr.render.words import slice_of
 from ocr.seeding import generator
 from ocr.types import Scene
 
-LOOKS = sorted(p.stem for p in look_folder().glob("*.yaml"))
+LOOKS = ("icdar2015_standin", "mjsynth_standin", "rendered_scenes_v1", "rendered_words_v1", "synthtext_standin")
 
 
 def scene(name: str, index: int) -> Scene:
