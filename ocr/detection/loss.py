@@ -48,19 +48,23 @@ def detection_loss(scores_B2hw: Tensor, maps_B2hw: Tensor, trust_Bhw: Tensor) ->
 
 def _weights(error_BMn: Tensor, maps_BMn: Tensor, trust_B1n: Tensor) -> tuple[Tensor, Tensor]:
     """What every squared error counts (the trust of positives and hard negatives, else 0), and |P| + k, both per map."""
-    trusted = trust_B1n > 0
-    above = maps_BMn > POSITIVE
-    negative = ~above & trusted
-    negatives = negative.count_nonzero(-1)
-    positives = trusted.count_nonzero(-1) - negatives
+    trusted, above = _mask(trust_B1n > 0), _mask(maps_BMn > POSITIVE)
+    negative = (trusted - above).clamp_(min=0)
+    negatives = negative.sum(-1)
+    positives = trusted.sum(-1) - negatives
     wanted = torch.where(positives > 0, positives * NEGATIVES_PER_POSITIVE, NEGATIVES_WITHOUT_POSITIVE)
     k = torch.minimum(wanted, negatives)
-    hard, tie, share = largest(error_BMn * negative, k)
-    return (hard | above) * trust_B1n + tie * (share * trust_B1n), positives + k
+    hard, tie, share = largest(error_BMn * negative, k.long())
+    return tie.mul_(share).add_(hard).add_(above).mul_(trust_B1n), positives + k
+
+
+def _mask(condition: Tensor) -> Tensor:
+    """1.0 and 0.0; read as bytes, because torch's conversion and its sums of booleans are six times slower on the CPU."""
+    return condition.view(torch.uint8).float()
 
 
 class Largest(NamedTuple):
-    """``marked`` (…, n) are surely among the largest; each of ``tie`` (…, n) counts ``share`` (…, 1), in [0, 1]."""
+    """1 where ``marked`` (…, n), surely among the largest; where ``tie`` (…, n), each counts ``share`` (…, 1), in [0, 1]."""
 
     marked: Tensor
     tie: Tensor
@@ -76,19 +80,28 @@ def largest(values: Tensor, k: Tensor) -> Largest:
     On the CPU NumPy's vectorised quickselect finds the k-th value, twenty times faster than a sort or histograms there; on other
     devices it is a radix selection, which needs nothing from the host.
     """
-    kth, missing = _kth_on_cpu(values, k) if values.device.type == "cpu" else _kth_by_radix(values, k)
-    tie = values == kth
-    share = (kth > 0) * missing / tie.count_nonzero(-1)[..., None].clamp(min=1)
-    return Largest(values > kth, tie, share)
+    return _split_at(values, *(_kth_on_cpu(values, k) if values.device.type == "cpu" else _kth_by_radix(values, k)))
+
+
+def _split_at(values: Tensor, kth: Tensor, missing: Tensor) -> Largest:
+    side = (values - kth).sign_()
+    tie = 1 - side.abs()
+    share = (kth > 0) * missing / tie.sum(-1, keepdim=True).clamp(min=1)
+    return Largest(side.clamp_(min=0), tie, share)
 
 
 def _kth_on_cpu(values: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
-    """The k-th largest value of each row, infinity for k = 0, and how many of those equal to it are among the k; both (…, 1)."""
+    """The k-th largest value of each row, infinity for k = 0, and how many of those equal to it are among the k; both (…, 1).
+
+    Where k takes every value above 0 the first is 0 and the second is not looked at.
+    """
     rows = values.numpy().reshape(-1, values.shape[-1])
     kth = np.full((len(rows), 1), np.inf, np.float32)
     missing = np.zeros((len(rows), 1), np.float32)
     for i, (row, count) in enumerate(zip(rows, k.flatten().tolist(), strict=True)):
-        if count:
+        if count and count >= np.count_nonzero(row):
+            kth[i] = 0
+        elif count:
             chosen = np.partition(row, len(row) - count)[len(row) - count :]
             kth[i], missing[i] = chosen[0], (chosen == chosen[0]).sum()
     shape = (*k.shape, 1)
@@ -112,4 +125,5 @@ def _kth_by_radix(values: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
         above = at_least - histogram
         missing = missing - above.gather(-1, found[..., None])[..., 0]
         prefix = (prefix << width) | found
-    return prefix.to(torch.int32)[..., None].view(torch.float32), missing[..., None].float()
+    kth = prefix.to(torch.int32).view(torch.float32).where(k > 0, torch.inf)
+    return kth[..., None], missing[..., None].float()

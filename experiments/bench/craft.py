@@ -1,0 +1,132 @@
+"""``make bench-craft``: the paper-size CRAFT in bf16 with the channels last against fp32 in the default layout, and the loss.
+
+The limit to compare with: forward and backward are dense convolutions, so the time cannot fall below their multiplications at
+the machine's bf16 rate; what a ratio misses of that rate is batch normalisation, ReLU and enlarging, which move memory.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from experiments.bench.turns import figure, in_turns
+from ocr.detection.craft import CRAFT
+from ocr.detection.loss import detection_loss
+from ocr.run.hardware import bf16_in_hardware, keep_freed_memory
+from ocr.run.record import forget_peak_memory, peak_memory_mb
+
+SEARCHED = (736, 1280)
+"""Height and width of the picture that is searched, pixels."""
+TRAINED = (768, 768)
+ROUNDS = 3
+FAST, PLAIN = "bf16, channels last", "fp32, default layout"
+
+
+class Setup:
+    """A paper-size network in one precision and layout on one device, and a step of it."""
+
+    def __init__(self, name: str, device: str) -> None:
+        self.device, self.fast = torch.device(device), name == FAST
+        self.layout = torch.channels_last if self.fast else torch.contiguous_format
+        torch.manual_seed(1)
+        network: Any = CRAFT().to(self.device)
+        self.network = network.to(memory_format=self.layout)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-4)
+
+    def pictures(self, size: tuple[int, int], count: int = 1) -> Tensor:
+        """Random pictures (count, 3, h, w)."""
+        images: Tensor = torch.randn(count, 3, *size, device=self.device)
+        return images.contiguous(memory_format=self.layout)
+
+    def scores(self, images_BCHW: Tensor) -> Tensor:
+        """Region and affinity scores, float32."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.fast):
+            return self.network(images_BCHW)[0].float()
+
+    @torch.no_grad()
+    def search(self, images_BCHW: Tensor) -> None:
+        """A forward in evaluation mode."""
+        self.network.eval()
+        self.scores(images_BCHW)
+        self.wait()
+
+    def train(self, images_BCHW: Tensor) -> None:
+        """A training step on a target with a tenth of the pixels positive."""
+        self.network.train()
+        b, _, h, w = images_BCHW.shape
+        maps = torch.rand(b, 2, h // 2, w // 2, device=self.device)
+        maps = maps * (maps < 0.1) * 10
+        loss = detection_loss(self.scores(images_BCHW), maps, torch.ones_like(maps[:, 0]))
+        self.optimizer.zero_grad()
+        loss.total.backward()
+        self.optimizer.step()
+        self.wait()
+
+    def wait(self) -> None:
+        """Until the device has done what was asked."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+
+
+def peak_memory(name: str, device: str, train: bool) -> float:
+    """Peak memory in MB of one search or one step, in a process of its own."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return float(pool.apply(_peak_memory, (name, device, train)))
+
+
+def _peak_memory(name: str, device: str, train: bool) -> float:
+    torch.set_num_threads(1)
+    forget_peak_memory()
+    setup = Setup(name, device)
+    (setup.train if train else setup.search)(setup.pictures(TRAINED if train else SEARCHED))
+    return peak_memory_mb()
+
+
+def network(device: str) -> None:
+    """Forward and training step of both setups in turns, and their memory."""
+    setups = {name: Setup(name, device) for name in (PLAIN, FAST)}
+    for what, size in (("forward", SEARCHED), ("training step", TRAINED)):
+        train = what != "forward"
+        ways: dict[str, Callable[[], None]] = {
+            name: partial(s.train if train else s.search, s.pictures(size)) for name, s in setups.items()
+        }
+        seconds = in_turns(ways, ROUNDS)
+        print(f"{what}, one picture of {size[1]} x {size[0]}, {device}, {torch.get_num_threads()} threads:")
+        for name, value in seconds.items():
+            print(f"  {name:24s} {value:7.3f} s  {peak_memory(name, device, train):7.0f} MB at its peak")
+        figure(f"craft_{what.replace(' ', '_')}", seconds[PLAIN] / seconds[FAST], "times", 2.5)
+
+
+def loss(device: str) -> None:
+    """The loss against a plain masked squared error, forward and backward; a fourteenth of the pixels are positive."""
+    generator = torch.Generator().manual_seed(1)
+    scores = torch.rand(8, 2, 384, 384, generator=generator).to(device).requires_grad_()
+    maps = (torch.rand(8, 2, 384, 384, generator=generator) ** 30).to(device)
+    trust = torch.ones(8, 384, 384, device=device)
+
+    def plain() -> None:
+        (((scores - maps) ** 2 * trust[:, None]).sum() / trust.sum()).backward()
+
+    seconds = in_turns({"masked": plain, "ours": lambda: detection_loss(scores, maps, trust).total.backward()}, 9)
+    print(f"loss on 8 x 2 x 384 x 384: masked squared error {1e3 * seconds['masked']:.1f} ms")
+    print(f"                           with hard negatives  {1e3 * seconds['ours']:.1f} ms")
+    figure("detection_loss", seconds["ours"] / seconds["masked"], "times a masked squared error", 3, at_most=True)
+
+
+def main() -> None:
+    """On the GPU where there is one, else on the CPU with the threads of OMP_NUM_THREADS."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    keep_freed_memory()
+    if not bf16_in_hardware(device):
+        print("this machine emulates bf16: the ratios below are not what other hardware gives")
+    network(device)
+    loss(device)
+
+
+if __name__ == "__main__":
+    main()
