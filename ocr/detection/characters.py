@@ -29,6 +29,13 @@ PEAK_SHARE = 0.5
 """Maxima below this share of the word's highest are no characters."""
 SADDLE = 0.9
 """Maxima between which the score does not fall below this share of the lower one are one character."""
+NEAR = 0.35
+NEAR_SADDLE = 0.75
+"""Maxima nearer to each other than ``NEAR`` of the box's shorter side need a deeper saddle: strokes of large characters stand out too."""
+SLENDER = 1.25
+"""Boxes with sides more alike than this are taken for read level, others for read along their longer side …"""
+AGAINST_THE_BOX = 1.5
+"""… unless the maxima spread this many times further along the other side."""
 HALF_HEIGHT = SIGMA * ENLARGEMENT * float(np.sqrt(2 * np.log(2)))
 """Where a character's score has fallen to half, in half sides of the character."""
 RISE = 0.03
@@ -85,9 +92,9 @@ def layouts(region_hw: NDArray[np.float32], boxes: Boxes, components: Components
     axes = _axes(peaks, boxes.quads)
     peaks = peaks.at(np.lexsort((_dot(peaks.place, axes[peaks.box]), peaks.box)))
     tangents = _tangents(peaks, axes)
-    kept = _separate(smooth, peaks, tangents)
-    peaks, tangents = peaks.at(kept), tangents[kept]
     shorter = np.linalg.norm(boxes.quads[:, :2] - boxes.quads[:, 1:3], axis=2).min(axis=1)
+    kept = _separate(smooth, peaks, tangents, shorter)
+    peaks, tangents = peaks.at(kept), tangents[kept]
     sides = _half_sides(smooth, peaks.place, tangents, RAY * shorter[peaks.box])
     stacked = _stacked(peaks, axes, sides[:, 2] + sides[:, 3])
     quads = _quads(peaks.place, tangents, sides, stacked[peaks.box])
@@ -121,18 +128,24 @@ def _peaks(smooth_hw: NDArray[np.float32], boxes: Boxes, components: Components)
 
 
 def _axes(peaks: _Peaks, quads: Quads) -> Floats:
-    """Unit reading axis of every box: the side of the box along which the maxima spread; of one maximum the more level side."""
+    """Unit reading axis of every box: one of its sides, by its shape and by how the maxima spread; of one maximum the more level side."""
     n = len(quads)
     sides = (quads[:, 1:3] - quads[:, 0:2]).astype(np.float64)
-    sides /= np.linalg.norm(sides, axis=2, keepdims=True)
+    length = np.linalg.norm(sides, axis=2)
+    sides /= length[:, :, None]
     along = (peaks.place[:, None] * sides[peaks.box]).sum(axis=2)
     count = np.maximum(np.bincount(peaks.box, minlength=n), 1)
     spread = np.stack(
         [np.bincount(peaks.box, a * a, n) / count - (np.bincount(peaks.box, a, n) / count) ** 2 for a in along.T],
         axis=1,
     )
-    spread[count < 2] = np.abs(sides[count < 2, :, 0])
-    axes = sides[np.arange(n), spread.argmax(axis=1)]
+    longer, level = length.argmax(axis=1), np.abs(sides[:, :, 0]).argmax(axis=1)
+    expected = np.where(length.max(axis=1) > SLENDER * length.min(axis=1), longer, level)
+    expected[count < 2] = level[count < 2]
+    other = 1 - expected
+    i = np.arange(n)
+    chosen = np.where(spread[i, other] > AGAINST_THE_BOX**2 * spread[i, expected], other, expected)
+    axes = sides[i, chosen]
     downwards = np.abs(axes[:, 1]) > np.sin(np.radians(STEEP))
     backwards = np.where(downwards, axes[:, 1], axes[:, 0]) < 0
     return np.where(backwards[:, None], -axes, axes)
@@ -158,7 +171,9 @@ def _tangents(peaks: _Peaks, axes: Floats) -> Floats:
     return unit
 
 
-def _separate(smooth_hw: NDArray[np.float32], peaks: _Peaks, tangents: Floats) -> NDArray[np.bool_]:
+def _separate(
+    smooth_hw: NDArray[np.float32], peaks: _Peaks, tangents: Floats, shorter: Floats | NDArray[np.float32]
+) -> NDArray[np.bool_]:
     """Which maxima stay: of two neighbours that are one character, or lie across the word, the lower one goes."""
     kept = np.ones(len(peaks.box), np.bool_)
     pairs = np.flatnonzero(peaks.box[1:] == peaks.box[:-1])
@@ -169,7 +184,8 @@ def _separate(smooth_hw: NDArray[np.float32], peaks: _Peaks, tangents: Floats) -
     saddle = _sampled(smooth_hw, between).min(axis=1)
     lower = np.minimum(peaks.height[pairs], peaks.height[pairs + 1])
     across = np.abs(_dot(b - a, _quarter_turn(tangents[pairs]))) > np.abs(_dot(b - a, tangents[pairs]))
-    one = across | (saddle > SADDLE * lower)
+    near = np.linalg.norm(b - a, axis=1) < NEAR * shorter[peaks.box[pairs]]
+    one = across | (saddle > np.where(near, NEAR_SADDLE, SADDLE) * lower)
     second_lower = peaks.height[pairs + 1] <= peaks.height[pairs]
     kept[pairs[one] + second_lower[one]] = False
     return kept
