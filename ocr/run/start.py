@@ -12,6 +12,7 @@ from ocr.config import build
 from ocr.recognition.four_stage import FourStage
 from ocr.recognition.stages import ClassAxis
 from ocr.run import checkpoint
+from ocr.run.published import import_weights
 
 SHOWN = 40
 """Characters, or names of weights, that one line of the report lists."""
@@ -48,9 +49,9 @@ def initialise(network: torch.nn.Module, path: str | Path) -> Start:
     """Copy weights of equal name and shape from a checkpoint into a network; those with a row per character by character.
 
     Raises:
-        ValueError: nothing fits, or see :func:`ocr.run.checkpoint.read`.
+        ValueError: nothing fits, or see :func:`content_of`.
     """
-    content = checkpoint.read(path)
+    content = content_of(path)
     given, own = checkpoint.weights(content), network.state_dict()
     old = content["ocr"]["network"]
     start = Start(str(path), sizes=_sizes(old, network))
@@ -79,6 +80,15 @@ def initialise(network: torch.nn.Module, path: str | Path) -> Start:
         )
     network.load_state_dict(chosen, strict=False)
     return start
+
+
+def content_of(path: str | Path) -> dict[str, Any]:
+    """A checkpoint's content; published weights (``.pth``) become one first.
+
+    Raises:
+        ValueError: see :func:`ocr.run.checkpoint.read` and :func:`ocr.run.published.import_weights`.
+    """
+    return import_weights(Path(path)).content if Path(path).suffix == ".pth" else checkpoint.read(path)
 
 
 def _tokens(old: dict[str, Any], network: torch.nn.Module) -> tuple[list[str], list[str]] | None:

@@ -26,7 +26,7 @@ from ocr.run.pictures import Pictures
 from ocr.run.progress import ProgressLine
 from ocr.run.record import RunRecord, Status, forget_peak_memory, leads, write_atomically
 from ocr.run.saving import Checkpoints, Interrupted, WholeFiles
-from ocr.run.start import initialise
+from ocr.run.start import content_of, initialise
 from ocr.terminal import OutputClosed
 from ocr.terminal import console as make_console
 
@@ -213,7 +213,7 @@ class _Run:
         init = self.settings["init"]
         if init:
             start = initialise(network, init)
-            source = checkpoint.read(init)
+            source = content_of(init)
             origin = source.get("origin", {})
             self.record.init = {
                 "path": str(init),
@@ -222,6 +222,7 @@ class _Run:
             }
             for line in start.lines():
                 console.print(line, highlight=False, markup=False, soft_wrap=True)
+                **origin.get("published", {}),
         return network
 
     def _data(self, network: Any) -> DataModule:
