@@ -219,10 +219,10 @@ class _Run:
                 "path": str(init),
                 "config_hash": origin.get("config_hash"),
                 "step": source["global_step"],
+                **origin.get("published", {}),
             }
             for line in start.lines():
                 console.print(line, highlight=False, markup=False, soft_wrap=True)
-                **origin.get("published", {}),
         return network
 
     def _data(self, network: Any) -> DataModule:
