@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
@@ -99,11 +98,13 @@ class PictureProtocol(ABC):
         version: raised whenever the same boxes could give another number.
     """
 
-    needs_texts: ClassVar[bool] = False
-    """Whether detections must come with what was read in them."""
-
     name: str
     version: str = "1"
+
+    @property
+    def needs_texts(self) -> bool:
+        """Whether detections must come with what was read in them."""
+        return False
 
     @abstractmethod
     def match(self, picture: Picture) -> PictureRow:

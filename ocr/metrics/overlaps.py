@@ -31,8 +31,13 @@ class Overlaps:
         return np.asarray((self.precision[self.ignored] > most).any(axis=0))
 
 
-def overlaps(picture: Picture, upright: bool = False) -> Overlaps:
-    """Measure one picture; ``upright``: the pixels of the upright boxes around its polygons.
+def overlaps(picture: Picture, upright: bool = False, shoelace: bool = False) -> Overlaps:
+    """Measure one picture.
+
+    Args:
+        picture: words and detections.
+        upright: measure the pixels of the upright boxes around the polygons.
+        shoelace: the areas of outlines that cross themselves, see :func:`~ocr.metrics.regions.regions`.
 
     Raises:
         ValueError: a polygon holds coordinates that are not finite numbers.
@@ -41,7 +46,11 @@ def overlaps(picture: Picture, upright: bool = False) -> Overlaps:
     words, boxes = [w.polygon for w in picture.truth], [d.polygon for d in picture.found]
     if upright:
         words, boxes = pixel_boxes(words), pixel_boxes(boxes)
-    return measured(picture, regions(words, f"{place}, ground truth"), regions(boxes, f"{place}, detections"))
+    return measured(
+        picture,
+        regions(words, f"{place}, ground truth", shoelace),
+        regions(boxes, f"{place}, detections", shoelace),
+    )
 
 
 def measured(picture: Picture, words: Regions, boxes: Regions) -> Overlaps:
@@ -56,6 +65,11 @@ def measured(picture: Picture, words: Regions, boxes: Regions) -> Overlaps:
         share(common, words.areas, "rows"),
         share(common, boxes.areas, "columns"),
     )
+
+
+def remeasured(picture: Picture, over: Overlaps, words: Regions, boxes: Regions) -> Overlaps:
+    """The overlaps after something was cut off words or boxes; the old ones when nothing was."""
+    return over if words is over.words and boxes is over.boxes else measured(picture, words, boxes)
 
 
 def picture_row(

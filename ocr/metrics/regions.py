@@ -22,14 +22,9 @@ NOWHERE = ((0.0, 0.0), (0.0, 0.0))
 
 @dataclass(frozen=True, slots=True)
 class Regions:
-    """Outlines of one picture and the regions they enclose.
+    """Outlines of one picture, the even-odd regions that they enclose, and their areas.
 
-    An outline that crosses itself encloses its even-odd region, but its area is the absolute value of its shoelace sum, in
-    which loops of opposite sense cancel.  The general polygon clipper behind the competitions' scripts counts so, and some
-    published numbers cannot be reached otherwise.  ``crossing`` marks outlines that cross or touch themselves or have no area.
-
-    Source: B. R. Vatti, "A generic solution to polygon clipping", 1992; areas as in the ``Polygon`` package that the robust
-    reading competitions' evaluation scripts build on.
+    ``crossing`` marks outlines that cross or touch themselves or have no area.
     """
 
     outlines: Shapes
@@ -41,19 +36,28 @@ class Regions:
         return len(self.shapes)
 
     def with_shapes(self, shapes: Shapes) -> Regions:
-        """The same outlines, after something was cut off what they enclose."""
-        return Regions(self.outlines, shapes, shapely.area(shapes), self.crossing)
+        """The same outlines, after something was cut off what some of them enclose."""
+        cut = np.array([new is not old for new, old in zip(shapes, self.shapes, strict=True)], bool)
+        return Regions(self.outlines, shapes, np.where(cut, shapely.area(shapes), self.areas), self.crossing)
 
 
-def regions(polygons: Sequence[Points], place: str) -> Regions:
+def regions(polygons: Sequence[Points], place: str, shoelace: bool = False) -> Regions:
     """The regions of polygons (each n x 2); fewer than three points enclose nothing.
 
+    Args:
+        polygons: outlines.
+        place: where they are from, for messages.
+        shoelace: take the absolute value of its shoelace sum for the area of an outline that crosses itself, in which loops of
+            opposite sense cancel, instead of the area it encloses.  The scripts on the ``Polygon`` package (a clipper after
+            B. R. Vatti, 1992) and on shapely's bare polygons do, and some published numbers cannot be reached otherwise.
+
     Raises:
-        ValueError: a coordinate is not a finite number; ``place`` says where.
+        ValueError: a coordinate is not a finite number.
     """
     outlines = _outlines(polygons, place)
     crossing = ~shapely.is_valid(outlines)
-    return Regions(outlines, _even_odd(outlines, crossing), shapely.area(outlines), crossing)
+    shapes = _even_odd(outlines, crossing)
+    return Regions(outlines, shapes, shapely.area(outlines if shoelace else shapes), crossing)
 
 
 def pixel_boxes(polygons: Sequence[Points]) -> list[Points]:

@@ -29,26 +29,32 @@ class WordShape(NamedTuple):
 def word_shape(word: SceneWord) -> WordShape:
     """The shape of a word, in pixels of its picture; fewer than three points have height and aspect 0.
 
-    An outline of more than four points is taken for a bent strip, of which the first half of the points is the upper rim, and is
-    unrolled: height and length are the sides of the rectangle with its area and perimeter.
+    For outlines of more than four points see :func:`extent`.
     """
     polygon = np.asarray(word.polygon, np.float32).reshape(-1, 2)
     if len(polygon) < 3:
         return WordShape(0.0, 0.0, "horizontal")
-    if len(polygon) > 4:
-        rim = polygon[: (len(polygon) + 1) // 2]
-        (x, y), gap = rim[-1] - rim[0], np.linalg.norm(polygon[-1] - polygon[0])
-        long, short = _unrolled(polygon)
-        width, height = (long, short) if _length(rim) >= gap else (short, long)
-        angle = float(np.degrees(np.arctan2(-y, x)))
-    else:
-        quad = bounding_quad(polygon)
-        width, height = side_lengths(quad)
-        angle = quad_angle(quad)
+    width, height, angle = extent(polygon)
     if word.direction == "stacked" or (height > TALL * width and len(word.text or "  ") > 1):
         return WordShape(width, _ratio(height, width), "vertical")
     leans = word.direction == "rotated" or abs(angle) > LEVEL
     return WordShape(height, _ratio(width, height), "rotated" if leans else "horizontal")
+
+
+def extent(polygon: Points) -> tuple[float, float, float]:
+    """Width along the first side, height across it (pixels), and the angle of the first side in degrees, of at least three points.
+
+    An outline of more than four points is taken for a bent strip, of which the first half of the points is a rim, and is unrolled:
+    width and height are the sides of the rectangle with its area and perimeter.
+    """
+    if len(polygon) <= 4:
+        quad = bounding_quad(polygon)
+        return *side_lengths(quad), quad_angle(quad)
+    rim = polygon[: (len(polygon) + 1) // 2]
+    (x, y), gap = rim[-1] - rim[0], np.linalg.norm(polygon[-1] - polygon[0])
+    long, short = _unrolled(polygon)
+    width, height = (long, short) if _length(rim) >= gap else (short, long)
+    return width, height, float(np.degrees(np.arctan2(-y, x)))
 
 
 def _unrolled(polygon: Points) -> tuple[float, float]:

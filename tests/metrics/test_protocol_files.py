@@ -5,7 +5,7 @@ import yaml
 
 from ocr.config import build
 from ocr.metrics.benchmark import WordBenchmark
-from ocr.metrics.iou import BoxProtocol
+from ocr.metrics.detection import PictureProtocol
 from ocr.metrics.words import WordProtocol
 from ocr.types import Reading
 
@@ -21,7 +21,7 @@ def load(name):
 def test_every_protocol_builds_under_its_own_name(path):
     protocol = load(path.stem)
     assert protocol.name == path.stem
-    assert isinstance(protocol, BoxProtocol | WordProtocol | WordBenchmark)
+    assert isinstance(protocol, PictureProtocol | WordProtocol | WordBenchmark)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
