@@ -1,18 +1,18 @@
-"""CRAFT's network (Baek et al., CVPR 2019, section 3.1 and figure 2): a VGG16-BN encoder, a U-shaped merge and a small head.
+"""CRAFT's network (Baek et al., CVPR 2019, section 3.1 and figure 2): an encoder, a U-shaped merge and a small head.
 
-The layer sizes and the names returned by :func:`published_names` are those of the weights the authors released.  Two things in
-them are easy to miss and are kept here:
-
-* the skips from 1/2, 1/4 and 1/8 resolution are rectified, the skip from 1/16 is not, and neither is the context block
-  (the released code gets this from in-place ReLUs at the start of the stage that follows);
-* the deepest stride is 16: the last pooling has stride 1 and its convolution is dilated by 6.
+With its VGG16-BN encoder, layer sizes and the names returned by :func:`published_names` are those of the weights the authors
+released.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from ocr.detection.backbones import VGG16BN, Backbone, ConvNorm, scaled
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -23,68 +23,6 @@ def normalise(images_BCHW: Tensor) -> Tensor:
     scale = torch.tensor(IMAGENET_STD, device=images_BCHW.device).mul(255).reciprocal().view(1, 3, 1, 1)
     mean = torch.tensor(IMAGENET_MEAN, device=images_BCHW.device).mul(255).view(1, 3, 1, 1)
     return (images_BCHW.float() - mean) * scale
-
-
-def scaled(channels: int, width: float) -> int:
-    """Channels of a layer under a width multiplier: a multiple of 8, never fewer than 16."""
-    return max(16, round(channels * width / 8) * 8)
-
-
-class ConvNorm(nn.Module):
-    """Convolution and batch normalisation, without activation.  The convolution has a bias because the released weights do."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int = 3) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
-        self.norm = nn.BatchNorm2d(outputs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, inputs, H, W) to (B, outputs, H, W)."""
-        out: Tensor = self.norm(self.conv(x))
-        return out
-
-
-class Encoder(nn.Module):
-    """VGG16-BN up to conv5_2 and a dilated context block.
-
-    ``channels`` are those of the five outputs of :meth:`forward`, finest first.
-    """
-
-    def __init__(self, width: float) -> None:
-        super().__init__()
-        c1, c2, c3, c4, c5 = (scaled(c, width) for c in (64, 128, 256, 512, 1024))
-        self.conv1_1 = ConvNorm(3, c1)
-        self.conv1_2 = ConvNorm(c1, c1)
-        self.conv2_1 = ConvNorm(c1, c2)
-        self.conv2_2 = ConvNorm(c2, c2)
-        self.conv3_1 = ConvNorm(c2, c3)
-        self.conv3_2 = ConvNorm(c3, c3)
-        self.conv3_3 = ConvNorm(c3, c3)
-        self.conv4_1 = ConvNorm(c3, c4)
-        self.conv4_2 = ConvNorm(c4, c4)
-        self.conv4_3 = ConvNorm(c4, c4)
-        self.conv5_1 = ConvNorm(c4, c4)
-        self.conv5_2 = ConvNorm(c4, c4)
-        self.context1 = nn.Conv2d(c4, c5, 3, padding=6, dilation=6)
-        self.context2 = nn.Conv2d(c5, c5, 1)
-        self.channels = (c2, c3, c4, c4, c5)
-
-    def forward(self, images_BCHW: Tensor) -> list[Tensor]:
-        """Features at 1/2, 1/4, 1/8, 1/16 and 1/16 of the input's size (H and W multiples of 16)."""
-        x = F.relu(self.conv1_1(images_BCHW), inplace=True)
-        x = F.relu(self.conv1_2(x), inplace=True)
-        x = F.relu(self.conv2_1(F.max_pool2d(x, 2)), inplace=True)
-        half = F.relu(self.conv2_2(x), inplace=True)
-        x = F.relu(self.conv3_1(F.max_pool2d(half, 2)), inplace=True)
-        quarter = F.relu(self.conv3_2(x), inplace=True)
-        x = F.relu(self.conv3_3(quarter), inplace=True)
-        x = F.relu(self.conv4_1(F.max_pool2d(x, 2)), inplace=True)
-        eighth = F.relu(self.conv4_2(x), inplace=True)
-        x = F.relu(self.conv4_3(eighth), inplace=True)
-        x = F.relu(self.conv5_1(F.max_pool2d(x, 2)), inplace=True)
-        sixteenth = self.conv5_2(x)
-        context = self.context2(self.context1(F.max_pool2d(sixteenth, 3, stride=1, padding=1)))
-        return [half, quarter, eighth, sixteenth, context]
 
 
 class UpMerge(nn.Module):
@@ -108,15 +46,16 @@ class CRAFT(nn.Module):
 
     Args:
         width: multiplier on every layer's channels; 1.0 is the paper's network (20,770,466 parameters).
+        backbone: the encoder, given the width; the paper's by default.
     """
 
-    def __init__(self, width: float = 1.0) -> None:
+    def __init__(self, width: float = 1.0, backbone: Callable[[float], Backbone] = VGG16BN) -> None:
         super().__init__()
         if not 0 < width <= 4:
             raise ValueError(
                 f"CRAFT's width is {width}: give a multiplier above 0 and up to 4 (1.0 is the paper's size)"
             )
-        self.encoder = Encoder(width)
+        self.encoder = backbone(width)
         half, quarter, eighth, sixteenth, context = self.encoder.channels
         merge = [scaled(c, width) for c in (512, 256, 256, 128, 128, 64, 64, 32)]
         self.merge1 = UpMerge(context + sixteenth, merge[0], merge[1])
@@ -162,8 +101,8 @@ def _initialise(module: nn.Module) -> None:
     # He et al. 2015.  The paper starts its encoder from ImageNet weights instead.
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        assert module.bias is not None
-        nn.init.zeros_(module.bias)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 _PUBLISHED_MODULES = {
