@@ -1,6 +1,8 @@
 """Small sets that the tests train on, rendered once per session."""
 
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -14,6 +16,7 @@ from ocr.render.word import render_word
 from ocr.seeding import generator
 from ocr.types import Image, SceneWord
 
+os.environ["OCR_CACHE"] = tempfile.mkdtemp(prefix="ocr-cache-")
 # speed is measured in benchmarks: a busy machine must not fail a test
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")

@@ -6,7 +6,7 @@ import ctypes
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import cv2
@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ocr.data.mixing import Draw, MixedBatchSampler, Mixture, shares
 from ocr.data.sets import MissingSet, SceneSet, WordSet, is_validation, open_set
-from ocr.data.statistics import audit
+from ocr.data.statistics import Audit, audit
 from ocr.data.store import UndecodableImage
 from ocr.seeding import generator
 from ocr.types import Scene, SceneBatch, Word, WordBatch
@@ -49,7 +49,12 @@ class Part:
     train: NDArray[np.int64]
     validation_set: SceneSet | WordSet
     validation: NDArray[np.int64]
-    rejected: dict[str, int] = field(default_factory=dict)
+    labels: Audit | None = None
+
+    @property
+    def rejected(self) -> dict[str, int]:
+        """How many training samples were left out for their label, by reason."""
+        return dict(self.labels.counts) if self.labels else {}
 
 
 class TrainingSamples(Dataset[Any]):
@@ -194,8 +199,9 @@ class DataModule(pl.LightningDataModule):
             train, validation = np.arange(len(whole)), np.arange(len(validation_set))
         if len(validation) > self.most:
             validation = validation[np.linspace(0, len(validation) - 1, self.most).astype(int)]
-        train, rejected = self._learnable(name, whole, train)
-        return Part(name, whole, node.get("weight"), train, validation_set, validation, rejected)
+        labels = self._audited(name, whole, train)
+        learnable = train if labels is None else train[labels.kept]
+        return Part(name, whole, node.get("weight"), learnable, validation_set, validation, labels)
 
     def _held_out(self, whole: SceneSet | WordSet) -> NDArray[np.bool_]:
         chosen = np.array([is_validation(key, self.share) for key in whole.keys()])  # noqa: SIM118  a set is no mapping
@@ -204,15 +210,12 @@ class DataModule(pl.LightningDataModule):
         chosen[-1] &= len(whole) == 1 or not chosen.all()
         return chosen
 
-    def _learnable(
-        self, name: str, whole: SceneSet | WordSet, rows: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], dict[str, int]]:
+    def _audited(self, name: str, whole: SceneSet | WordSet, rows: NDArray[np.int64]) -> Audit | None:
         reject = getattr(self.encoder, "reject", None)
         if reject is None or not isinstance(whole, WordSet):
-            return rows, {}
+            return None
         texts = whole.texts()
-        result = audit([texts[i] for i in rows], reject, where=f"data.sources.{name}")
-        return rows[result.kept], dict(result.counts)
+        return audit([texts[i] for i in rows], reject, where=f"data.sources.{name}")
 
     def _keep_only(self, count: int) -> None:
         for part in self.parts:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-from ocr.data.store import Store, decode
+from ocr.data.picture_index import pixel_digest
+from ocr.data.store import Store
 
 
 def positions_of(subset: Store, whole: Store) -> list[int]:
@@ -15,8 +16,8 @@ def positions_of(subset: Store, whole: Store) -> list[int]:
     Raises:
         ValueError: an image is not there, or it cannot be told which of several equal ones is meant.
     """
-    for digest in (file_digest, pixel_digest):
-        places: dict[tuple[bytes, str], list[int]] = {}
+    for digest in (_file, _pixels):
+        places: dict[tuple[object, str], list[int]] = {}
         for place in range(len(whole)):
             places.setdefault((digest(whole, place), whole.text(place).lower()), []).append(place)
         found = [places.get((digest(subset, i), subset.text(i).lower()), []) for i in range(len(subset))]
@@ -36,17 +37,9 @@ def positions_of(subset: Store, whole: Store) -> list[int]:
     )
 
 
-def file_digest(store: Store, place: int) -> bytes:
-    """Of the bytes of a sample's encoded picture."""
-    return _digest(store.image_bytes(place))
+def _file(store: Store, place: int) -> bytes:
+    return hashlib.blake2b(store.image_bytes(place), digest_size=16).digest()
 
 
-def pixel_digest(store: Store, place: int) -> bytes:
-    """Of a sample's size and RGB pixels: the same for a copy in another lossless format; of the bytes where none can be decoded."""
-    data = store.image_bytes(place)
-    image = decode(data)
-    return _digest(data if image is None else repr(image.shape).encode() + image.tobytes())
-
-
-def _digest(data: bytes) -> bytes:
-    return hashlib.blake2b(data, digest_size=16).digest()
+def _pixels(store: Store, place: int) -> tuple[int, int, int]:
+    return pixel_digest(store.image_bytes(place))

@@ -19,8 +19,10 @@ from ocr.data.datamodule import DataModule, die_with_parent
 from ocr.run import checkpoint, hardware
 from ocr.run.announce import show_config, show_data, show_end
 from ocr.run.callbacks import ReproducibleSteps, Rows, SkippedSamples
+from ocr.run.data import data_module, unseen_sets
 from ocr.run.evaluate import check_protocol, evaluate_checkpoint, open_sets, print_scores
 from ocr.run.folder import CONFIG, held, open_record, run_folder
+from ocr.run.inspection import inspect, show_findings
 from ocr.run.logging import Journal
 from ocr.run.pictures import Pictures
 from ocr.run.progress import ProgressLine
@@ -165,10 +167,11 @@ class _Run:
         check_protocol(self.protocol, settings["task"])
         self.tests = self._test_sets()
         network = self._network()
-        data = self._data(network)
+        data = data_module(settings, network)
         record.data, record.max_steps = data.fingerprints(), settings["length"]["max_steps"]
         record.parameters = sum(p.numel() for p in network.parameters())
         show_data(data, console)
+        self._inspect(data)
         module = self._module(network)
         if leads():
             checkpoint.remove_drafts(self.folder)
@@ -225,19 +228,12 @@ class _Run:
                 console.print(line, highlight=False, markup=False, soft_wrap=True)
         return network
 
-    def _data(self, network: Any) -> DataModule:
-        settings, extra = self.settings, {}
-        if settings["task"] == "recognition":
-            extra = {"codec": network.codec, **{k: settings["model"][k] for k in ("height", "width", "channels")}}
-        return DataModule(
-            root=settings["root"],
-            task=settings["task"],
-            sources=(settings.get("data") or {}).get("sources") or {},
-            encoder=build(settings["encoder"], "encoder", **extra),
-            seed=settings["seed"],
-            overfit=settings["overfit"],
-            **settings["loader"],
-        )
+    def _inspect(self, data: DataModule) -> None:
+        """Show what cannot be learnt or stands in more than one place, and refuse to choose a model on test images."""
+        if self.settings["task"] == "recognition" and leads():
+            named = open_sets(self.settings, [], self.tests, "test").values()
+            tests = unseen_sets(self.settings["root"], list(named), console)
+            show_findings(inspect(data, tests, console), console)
 
     def _module(self, network: Any) -> Any:
         settings, extra = self.settings, {}
