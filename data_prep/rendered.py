@@ -27,6 +27,7 @@ from rich.console import Console
 from data_prep.progress import tracked
 from ocr.data.publish import published
 from ocr.render import VERSION
+from ocr.render.binding import plain
 from ocr.render.fonts import faces
 from ocr.render.look import Look, load_look
 from ocr.render.scene import render_blocks
@@ -286,8 +287,7 @@ def render_set(
 
 
 def _manifest(name: str, look: Look, count: int, test_count: int, seed: int) -> dict[str, Any]:
-    plain = dataclasses.asdict(look)
-    digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(plain(look), sort_keys=True).encode()).hexdigest()
     return {
         "kind": "rendered", "set": name, "look": look.name, "look_sha256": digest, "seed": seed, "count": count, "test_count": test_count,
         "fonts": list(look.fonts), "backgrounds": list(look.backgrounds), "words": look.words.slice, "renderer": VERSION,

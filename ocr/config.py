@@ -40,6 +40,7 @@ ALLOWED_TARGETS = (
     "ocr.detection.",
     "ocr.metrics.",
     "ocr.recognition.",
+    "ocr.render.source.",
     "ocr.run.optim.",
     "torch.optim.",
 )
@@ -167,7 +168,7 @@ def set_names(union: str, model: str) -> list[str]:
     for part in union.split("+"):
         if part in names_in(UNION_GROUP):
             sources = compose_config([f"model={model}", f"data={part}"]).data.sources
-            names += [str(source.set) for source in sources.values()]
+            names += [str(getattr(source.set, "name", source.set)) for source in sources.values()]
         else:
             names.append(part)
     return names

@@ -111,7 +111,9 @@ def _bind_fields(kind: Any, value: Any, where: str) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """What :func:`bind` was given: dataclasses as dicts without the fields that have their default, tuples as lists."""
+    """Dataclasses as dicts, like :func:`dataclasses.asdict` but without the fields that have their default, so that looks which do
+    not use a newer field stay what they were; tuples as lists.
+    """
     if dataclasses.is_dataclass(value):
         fields = [(f, getattr(value, f.name)) for f in dataclasses.fields(value)]
         return {f.name: plain(v) for f, v in fields if f.default is dataclasses.MISSING or v != f.default}

@@ -75,7 +75,7 @@ class Layout:
     """How text stands in a scene.  Heights are those of word boxes, in pixels; of vertical words, their widths.
 
     ``receipt`` is the probability that a block is a list of items with prices, ``turned`` that it is turned by any angle; words
-    whose grey levels spread less than ``legible`` in the finished picture are marked "do not care".
+    whose letters differ from what is around them by fewer than ``legible`` grey levels in the end are marked "do not care".
     """
 
     words: Range
@@ -134,8 +134,8 @@ class Camera:
 class Crop:
     """How a word is cut out of its surroundings.  Margins are in multiples of the word's height.
 
-    ``plate`` is the probability that the word stands on a framed plate.  A crop whose grey levels spread less than ``legible`` where the
-    word stands is not returned but replaced.
+    ``plate`` is the probability that the word stands on a framed plate.  A crop in which the letters differ
+    from what is around them by fewer than ``legible`` grey levels is not returned but replaced.
     """
 
     height: Range

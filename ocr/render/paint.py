@@ -26,12 +26,18 @@ def blend(image: Image, coverage: Coverage, colour: NDArray[np.float32], strengt
     window[...] = cv2.add(under, cv2.multiply(paint, weight, scale=1 / 255))
 
 
-def paint_word(image: Image, placed: PlacedWord, fill: Colour, edge: Colour, rng: np.random.Generator) -> None:
-    """Draw a word into a picture in place: shadow, glow, outline in the colour ``edge``, letters in the colour ``fill`` (RGB, 0..255)."""
+def paint_word(
+    image: Image, placed: PlacedWord, fill: Colour, edge: Colour, rng: np.random.Generator
+) -> Coverage | None:
+    """Draw a word into a picture in place: shadow, glow, outline in the colour ``edge``, letters in the colour ``fill`` (RGB, 0..255).
+
+    Returns where its letters are, or None outside the picture.
+    """
     style = placed.word.style
     ink = cover(placed, image.shape[:2])
     if ink is None:
-        return
+        return None
+    letters = Coverage(ink.alpha, ink.x, ink.y)
     if style.shadow:
         _paint_shadow(image, placed)
     if style.neon:
@@ -57,6 +63,19 @@ def paint_word(image: Image, placed: PlacedWord, fill: Colour, edge: Colour, rng
     if style.emboss:
         _paint_emboss(image, placed, ink, rng)
     blend(image, ink, colour)
+    return letters
+
+
+def ink_contrast(image: Image, letters: Coverage | None) -> float:
+    """How far the mean of letters and the mean of what is around them in their window lie apart, in grey levels (of green)."""
+    if letters is None:
+        return 0.0
+    alpha = letters.alpha.astype(np.float32)
+    height, width = alpha.shape
+    window = image[letters.y : letters.y + height, letters.x : letters.x + width, 1].astype(np.float32)
+    ink, whole = float(alpha.sum()), 255.0 * alpha.size
+    inside, total = float(np.vdot(window, alpha)), 255.0 * float(window.sum())
+    return abs(inside / max(ink, 1.0) - (total - inside) / max(whole - ink, 1.0)) if ink else 0.0
 
 
 def _pixels_per_em(placed: PlacedWord) -> float:

@@ -13,10 +13,10 @@ from ocr.render.background import Colour, draw_colour, draw_palette, luma_of, pa
 from ocr.render.camera import photograph
 from ocr.render.distractors import SIZES as DISTRACTOR_SIZES
 from ocr.render.distractors import draw_distractor
-from ocr.render.ink import PlacedWord, drawn
+from ocr.render.ink import Coverage, PlacedWord, drawn
 from ocr.render.layout import CORNERS, Page, PlacedBlock, fill_page
 from ocr.render.look import Colours, Look
-from ocr.render.paint import paint_word
+from ocr.render.paint import ink_contrast, paint_word
 from ocr.render.texts import script_of
 from ocr.render.writing import Demand
 from ocr.types import Direction, Image, Points, Quads, Scene, SceneWord
@@ -62,16 +62,18 @@ def render_blocks(
     _scatter_distractors(image, page, look, rng)
     words: list[SceneWord] = []
     lines: list[Points] = []
+    painted: list[Coverage | None] = []
     for block in blocks:
         placed = block.words()
         if rng.random() < look.layout.panel:
             _paint_panel(image, block, look.colours, rng)
-        paint_words(image, placed, look.colours, rng)
+        painted += paint_words(image, placed, look.colours, rng)
         words += [_labelled(word, look) for word in placed]
         lines += block.line_polygons()
     image = photograph(image, look.camera, rng)
     if look.layout.legible:
-        _mark_illegible(image, words, look.layout.legible)
+        for word, letters in zip(words, painted, strict=True):
+            word.ignore = word.ignore or ink_contrast(image, letters) < look.layout.legible
     return RenderedScene(Scene(np.ascontiguousarray(image), words, key, "char", lines), [b.text() for b in blocks])
 
 
@@ -98,22 +100,6 @@ def _direction(placed: PlacedWord, quads: Quads) -> Direction:
     return "rotated" if abs(quad_angle(quads[len(quads) // 2])) > 45 else "horizontal"
 
 
-def _mark_illegible(image: Image, words: list[SceneWord], least: float) -> None:
-    """Set the "do not care" flag of words whose grey levels (5 % to 95 %) spread less than ``least``."""
-    for word in words:
-        word.ignore = word.ignore or grey_spread(image, word.polygon) < least
-
-
-def grey_spread(image: Image, points: Points) -> float:
-    """How far grey levels (5 % to 95 %, of green) lie apart in the upright rectangle around points; 0 outside the picture."""
-    (left, top), (right, bottom) = points.min(0).astype(int).tolist(), points.max(0).astype(int).tolist()
-    window = image[max(top, 0) : max(bottom + 1, 0), max(left, 0) : max(right + 1, 0), 1]
-    if not window.size:
-        return 0.0
-    shares = np.cumsum(np.bincount(window.ravel(), minlength=256)) / window.size
-    return float(np.searchsorted(shares, 0.95) - np.searchsorted(shares, 0.05))
-
-
 def _paint_panel(image: Image, block: PlacedBlock, colours: Colours, rng: np.random.Generator) -> None:
     """A sign board behind a block, sometimes with a frame."""
     tint = colours.background[int(rng.random() * len(colours.background))]
@@ -125,12 +111,16 @@ def _paint_panel(image: Image, block: PlacedBlock, colours: Colours, rng: np.ran
         cv2.polylines(image, [corners], True, frame, 1, cv2.LINE_AA, 4)
 
 
-def paint_words(image: Image, words: list[PlacedWord], colours: Colours, rng: np.random.Generator) -> None:
-    """Draw words that share a style in one colour that stands out from the background behind every one of them."""
+def paint_words(
+    image: Image, words: list[PlacedWord], colours: Colours, rng: np.random.Generator
+) -> list[Coverage | None]:
+    """Draw words that share a style in one colour that stands out from the background behind every one of them.
+
+    Returns where the letters of each word are.
+    """
     fill = letter_colour(image, [w.bounds() for w in words], colours, rng)
     edge = with_luma(fill, 0 if luma_of(fill) > 128 else 255) if words[0].word.style.outline else fill
-    for word in words:
-        paint_word(image, word, fill, edge, rng)
+    return [paint_word(image, word, fill, edge, rng) for word in words]
 
 
 def letter_colour(

@@ -12,11 +12,12 @@ from ocr.render.backdrop import draw_backdrop
 from ocr.render.background import draw_palette, paint_background
 from ocr.render.bend import Bend, Wave, arc_over, bent_box
 from ocr.render.camera import photograph
-from ocr.render.ink import PlacedWord, SetWord, Style, draw_style, drawn, ink_height, set_word, size_above
+from ocr.render.ink import Coverage, PlacedWord, SetWord, Style, draw_style, drawn, ink_height, set_word, size_above
 from ocr.render.layout import CORNERS
 from ocr.render.look import Crop, Letters, Look
+from ocr.render.paint import ink_contrast
 from ocr.render.plate import paint_plate
-from ocr.render.scene import grey_spread, paint_words
+from ocr.render.scene import paint_words
 from ocr.render.texts import script_of
 from ocr.render.writing import (
     Demand,
@@ -49,9 +50,8 @@ def render_word(look: Look, rng: np.random.Generator, key: str = "rendered/0", d
     """
     demand = demand or Demand()
     for _ in range(_TRIES):
-        word = _render(look, rng, key, demand)
-        assert word.characters is not None
-        if not look.crop.legible or grey_spread(word.image, word.characters.reshape(-1, 2)) >= look.crop.legible:
+        word, letters = _render(look, rng, key, demand)
+        if not look.crop.legible or ink_contrast(word.image, letters) >= look.crop.legible:
             return word
         demand.replaced["illegible"] += 1
     raise ValueError(
@@ -84,7 +84,7 @@ def place_text(look: Look, rng: np.random.Generator, demand: Demand | None = Non
     return PlacedText(placed, *size, height, writing)
 
 
-def _render(look: Look, rng: np.random.Generator, key: str, demand: Demand) -> Word:
+def _render(look: Look, rng: np.random.Generator, key: str, demand: Demand) -> tuple[Word, Coverage | None]:
     crop, text = look.crop, place_text(look, rng, demand)
     placed, word = text.placed, text.placed.word
     image = _background(look, rng, (text.width, text.height))
@@ -94,12 +94,12 @@ def _render(look: Look, rng: np.random.Generator, key: str, demand: Demand) -> W
         words += [neighbour] if neighbour is not None else []
     if crop.plate and rng.random() < crop.plate:
         paint_plate(image, placed, look.colours, rng)
-    paint_words(image, words, look.colours, rng)
+    letters = paint_words(image, words, look.colours, rng)[0]
     sharpness = min(1.0, text.ink_height / SHARP_FROM) if look.language is not None else 1.0
     image = photograph(image, look.camera, rng, sharpness)
     script = "Latin" if look.language is None else script_of(word.text, look.language)
     direction: Direction = "stacked" if word.vertical else "horizontal"
-    return Word(image, word.text, key, script, direction, placed.character_quads())
+    return Word(image, word.text, key, script, direction, placed.character_quads()), letters
 
 
 def _write_first(look: Look, rng: np.random.Generator) -> tuple[Writing, Style, str]:

@@ -58,12 +58,22 @@ def draw_face_of(look: Look, rng: np.random.Generator) -> Face:
     Raises:
         ValueError: no font can write the look's vocabulary.
     """
-    lightest, heaviest = int(look.letters.weight.low), int(look.letters.weight.high)
     if look.language is None:
-        return draw_face(look.fonts, lightest, heaviest, rng)
-    sources = _usable(look.fonts, lightest, heaviest, look.language, look.words.slice, look.words.validation)
+        return draw_face(look.fonts, int(look.letters.weight.low), int(look.letters.weight.high), rng)
+    sources = usable(look)
     _, specs = sources[int(rng.random() * len(sources))]
     return open_face(specs[int(rng.random() * len(specs))], kin=specs[0])
+
+
+def usable(look: Look) -> list[tuple[str, tuple[FaceSpec, ...]]]:
+    """The font sources of a look in a language, with the faces that can write it.
+
+    Raises:
+        ValueError: there is none.
+    """
+    assert look.language is not None
+    lightest, heaviest = int(look.letters.weight.low), int(look.letters.weight.high)
+    return _usable(look.fonts, lightest, heaviest, look.language, look.words.slice, look.words.validation)
 
 
 @cache

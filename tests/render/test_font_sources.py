@@ -56,7 +56,7 @@ def test_useless_files_of_a_folder_are_left_out_and_named_once(tmp_path: Path) -
     (tmp_path / "broken.ttf").write_bytes(b"this is no font")
     (tmp_path / "cut[wght].ttf").write_bytes(Path(good.path).read_bytes()[:300])
     shutil.copy(faces_of("pylopdf-fonts-jp:NotoSans*", 100, 900)[0].path, tmp_path / "other.otf")
-    with pytest.warns(UserWarning) as told:
+    with pytest.warns(UserWarning, match="is left out") as told:
         found = usable_faces([f"{tmp_path}/:*"], 100, 900, "".join(chr(c) for c in range(0x410, 0x450)))
     assert [Path(s.path).name for _, specs in found for s in specs] in (["good.ttf"], ["good.ttf", "other.otf"])
     lines = [str(w.message) for w in told]
