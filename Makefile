@@ -11,7 +11,7 @@ DONE   := $(VENV)/.installed
 BENCH  := OMP_NUM_THREADS=1 $(BIN)/python -m experiments.bench
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-data test test-slow bench-boxes bench-craft bench-maps lint types format clean-demo
+.PHONY: help install demo demo-data test test-slow bench-boxes bench-craft bench-data-prep bench-maps lint types format clean-demo
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench-boxes: $(DONE)  ## boxes, characters and directions from score maps agains
 
 bench-craft: $(DONE)  ## the paper-size network in bf16 with the channels last against fp32, and the loss against a masked squared error
 	@$(BENCH).craft
+
+bench-data-prep: $(DONE)  ## words written a second by one core, and the memory that SynthText's index takes
+	@$(BENCH).data_prep
 
 bench-maps: $(DONE)  ## score maps against one warped patch per box
 	@$(BENCH).maps

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -49,7 +50,8 @@ def in_order(
     waiting: deque[Future[Result]] = deque()
     try:
         for next_chunk in chunks:
-            waiting.append(pool.submit(_work, next_chunk))
+            with _without_interrupts():
+                waiting.append(pool.submit(_work, next_chunk))
             if len(waiting) >= AHEAD * processes:
                 yield waiting.popleft().result()
         while waiting:
@@ -60,6 +62,20 @@ def in_order(
         ) from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back for a moment; a process started meanwhile never gets it.
+
+    Ctrl-C reaches every process of a terminal, and the parent alone is to answer it: workers begin with it held back,
+    for one would otherwise meet it while it still imports modules.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
@@ -74,8 +90,6 @@ _given: dict[str, Callable[[Any], Any]] = {}
 
 def _start(work: Callable[[Any], Any]) -> None:
     die_with_parent()
-    # Ctrl-C reaches every process of a terminal; the parent alone answers it
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
     _given["work"] = work
 

@@ -35,7 +35,7 @@ def bounding_quad(points: Points) -> Points:
 def signed_area(points: ArrayLike) -> float:
     """Shoelace area in square pixels, positive for a polygon that runs clockwise as seen (y down)."""
     p = np.asarray(points, np.float64)
-    q = np.roll(p, -1, axis=0)
+    q = np.concatenate([p[1:], p[:1]])
     return float(0.5 * np.sum(p[:, 0] * q[:, 1] - q[:, 0] * p[:, 1]))
 
 
@@ -46,7 +46,7 @@ def clockwise(points: Points) -> Points:
 
 def side_lengths(quad: Points) -> tuple[float, float]:
     """Mean width (top and bottom side) and mean height (left and right side) of a quad, pixels."""
-    d = np.linalg.norm(np.roll(quad, -1, axis=0) - quad, axis=1)
+    d = np.linalg.norm(np.concatenate([quad[1:], quad[:1]]) - quad, axis=1)
     return float(d[0] + d[2]) / 2, float(d[1] + d[3]) / 2
 
 

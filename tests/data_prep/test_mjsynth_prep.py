@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import io
+import tarfile
+
 import pytest
 
 from data_prep.mjsynth import label_of
@@ -102,3 +105,29 @@ def test_nothing_usable_is_an_error_that_says_why(folder, prepare):
     result = prepare("mjsynth", raw)
     assert result.status == 1
     assert "recognition set mjsynth/train would be empty: picture cannot be decoded (1)" in result.error
+
+
+@pytest.mark.parametrize("annotated", [False, True])
+@pytest.mark.parametrize("ending", ["tar", "tar.gz"])
+def test_the_release_is_read_from_its_archive(tmp_path, prepare, picture, annotated, ending):
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    inner = "mnt/ramdisk/max/90kDICT32px"
+    files = {f"{inner}/{path}": picture(i, 60, 31) for i, path in enumerate(PATHS)}
+    if annotated:
+        files[f"{inner}/annotation_train.txt"] = f"./{PATHS[1]} 1\n./{PATHS[0]} 2\n./7/7/1_gone_1.jpg 3\n".encode()
+        files[f"{inner}/annotation_val.txt"] = f"./{PATHS[2]} 1\n".encode()
+    with tarfile.open(raw / f"mjsynth.{ending}", "w:gz" if ending == "tar.gz" else "w") as archive:
+        for path, content in files.items():
+            member = tarfile.TarInfo(path)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    result = prepare("mjsynth", raw)
+    # in the order of the archive
+    keys = [f"mjsynth/{path}" for path in PATHS]
+    assert [w.key for w in words(result)] == (keys[:2] if annotated else keys)
+    if annotated:
+        assert [w.key for w in words(result, "val")] == keys[2:]
+        assert result.listed("recognition/mjsynth/train") == ["no such picture\t./7/7/1_gone_1.jpg"]
+    store = open_set(result.root, "recognition", "mjsynth", "train").store
+    assert store.image_bytes(0) == files[f"{inner}/{PATHS[0]}"]

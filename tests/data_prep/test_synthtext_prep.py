@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import io
+import zipfile
 
 import numpy as np
 import pytest
 from PIL import Image
 from scipy.io import savemat
 
+from data_prep.boxes import all_usable, usable
+from data_prep.samples import Unusable
 from ocr.data.sets import open_set
+from ocr.types import SceneWord
 
 SCENES, CROPS = "detection/synthtext/train", "recognition/synthtext/train"
 
@@ -256,3 +260,78 @@ def test_a_folder_without_gt_mat_is_refused(tmp_path, prepare):
     result = prepare("synthtext", tmp_path)
     assert (result.status, result.root.exists()) == (1, False)
     assert f"no gt.mat in {tmp_path}" in result.error
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_words_are_judged_alike_one_by_one_and_all_together(seed):
+    rng = np.random.default_rng(seed)
+
+    def quad(x, y, w, h):
+        corners = np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]])
+        match rng.integers(0, 12):
+            case 0:
+                corners = corners[[0, 2, 1, 3]]
+            case 1:
+                corners = corners[[0, 3, 2, 1]]
+            case 2:
+                corners[rng.integers(0, 4)] = np.nan
+            case 3:
+                corners[:] = corners[0]
+            case 4:
+                corners += rng.uniform(-300, 300, 2)
+            case 5:
+                corners[2] = corners[:2].mean(0) - [0, h / 2]
+        return np.float32(corners + rng.normal(0, 0.3, (4, 2)))
+
+    words = []
+    for _ in range(60):
+        n, x, y = int(rng.integers(1, 5)), *rng.uniform(0, 150, 2)
+        boxes = [np.float32([[0, 0], [6, 0], [6, 10], [0, 10]]) + np.float32([x + 6 * k, y]) for k in range(n)]
+        if rng.random() < 0.2:
+            boxes[-1] = quad(x, y, 6, 10)
+        words.append(SceneWord(quad(x, y, 6 * n, 10), "x" * n, characters=np.stack(boxes)))
+    quick = 0
+    for word, found in zip(words, all_usable(words, 200, 160), strict=True):
+        if isinstance(found, Unusable):
+            with pytest.raises(Unusable, match=str(found)):
+                usable(word, 200, 160)
+            continue
+        (ours, fault), (theirs, reason) = found, usable(word, 200, 160)
+        assert (fault, ours.ignore) == (reason, theirs.ignore)
+        np.testing.assert_array_equal(ours.polygon, theirs.polygon)
+        if theirs.characters is not None:
+            np.testing.assert_array_equal(ours.characters, theirs.characters)
+            quick += 1
+    assert quick > 10
+
+
+def test_the_release_is_read_from_its_zip(synthtext, entry, prepare, tmp_path):
+    raw = synthtext(entry("Hello\nwor!"), entry("abc"))
+    expected = [prepare("synthtext", raw).manifest(place).fingerprint for place in (SCENES, CROPS)]
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    with zipfile.ZipFile(packed / "SynthText.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(raw.rglob("*")):
+            archive.write(path, path.relative_to(raw.parent))
+    result = prepare("synthtext", packed)
+    assert [result.manifest(place).fingerprint for place in (SCENES, CROPS)] == expected
+    assert [p.name for p in packed.iterdir()] == ["SynthText.zip"]
+
+
+def test_damage_inside_gt_mat_is_reported_and_nothing_is_published(synthtext, entry, prepare):
+    raw = synthtext(*(entry("word", "more") for _ in range(20)))
+    path = raw / "gt.mat"
+    content = bytearray(path.read_bytes())
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(25):
+        damaged = bytearray(content)
+        for at in rng.integers(128, len(content), 4):
+            damaged[at] = rng.integers(0, 256)
+        path.write_bytes(damaged)
+        result = prepare("synthtext", raw, "--name", "damaged")
+        if result.status:
+            refused += 1
+            assert "gt.mat" in result.error or "would be empty" in result.error
+            assert result.error.count("\n") == 1
+    assert refused > 2
