@@ -19,7 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
+    from numpy.typing import ArrayLike
 
 Image = NDArray[np.uint8]
 """Height x width x 3, RGB."""
@@ -75,18 +78,37 @@ class Word:
 
 @dataclass(slots=True)
 class WeakWord:
-    """A word of a weakly labelled picture that still waits for its character boxes.
+    """A word of which only the box and the text are known, waiting for its character boxes.
 
-    ``crop`` is the word cut upright from the untouched source picture at a fixed height; ``to_map`` takes homogeneous crop
-    pixel coordinates to coordinates of the half-resolution map of sample ``sample`` of the batch (3 x 3, float64).
-    ``polygon`` is the word in that map's coordinates.
+    ``place`` is its number in the picture.  ``crop`` is the word cut upright from the untouched picture with some of its surroundings,
+    None when it is not to be read; in it the word fills ``window`` (left, top, right, bottom, even pixels), and ``to_picture`` takes
+    points (..., 2) of it to the picture.  ``polygon`` is in picture coordinates, and so are ``characters``, the true ones, where they
+    are known: they only measure.
+    """
+
+    place: int
+    text: str
+    polygon: Points
+    window: tuple[int, int, int, int]
+    to_picture: Callable[[ArrayLike], NDArray[np.float32]]
+    crop: Image | None = None
+    characters: Quads | None = None
+
+
+@dataclass(slots=True)
+class WeakPicture:
+    """The weak words of sample ``sample`` of a batch.
+
+    ``to_map`` takes homogeneous picture coordinates to those of the sample's half-resolution map (3 x 3, float64).  ``image`` is the
+    whole untouched picture where it may be read as one.  The words of a ``probe`` are labelled only to be compared with the truth.
     """
 
     sample: int
-    text: str
-    crop: Image
+    key: str
     to_map: NDArray[np.float64]
-    polygon: Points
+    words: list[WeakWord]
+    image: Image | None = None
+    probe: bool = False
 
 
 @dataclass(slots=True)
@@ -94,7 +116,7 @@ class SceneBatch:
     """What the detector trains on.
 
     ``images_BCHW`` uint8 RGB.  ``maps_B2hw`` float32 in [0, 1]: region score, affinity score.  ``trust_Bhw`` float32 in [0, 1]:
-    the confidence map S_c, 0 where the loss must not look.  ``weak`` lists the words whose maps and trust the training step
+    the confidence map S_c, 0 where the loss must not look.  ``weak`` holds the words whose maps and trust the training step
     fills in.  ``skipped`` names samples whose image could not be decoded and that another one stands in for.
     """
 
@@ -102,7 +124,7 @@ class SceneBatch:
     maps_B2hw: torch.Tensor
     trust_Bhw: torch.Tensor
     keys: list[str]
-    weak: list[WeakWord] = field(default_factory=list)
+    weak: list[WeakPicture] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
 
 

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from ocr.detection.craft import normalise
 from ocr.detection.detector import Detector
+from ocr.detection.label_quality import LabelQuality
 from ocr.detection.loss import detection_loss
-from ocr.detection.pseudo_labels import label_weak_words
+from ocr.detection.pseudo_labels import Labelled, Labeller, splice
 from ocr.detection.splitting import Splitter, Watershed
 from ocr.detection.thresholds import Candidates, Grid, Scorer, candidates, choose
 from ocr.types import Scene, SceneBatch
@@ -73,6 +74,9 @@ class DetectionModule(pl.LightningModule):
         scorer: compares detections with the truth; see :class:`~ocr.detection.thresholds.Scorer`.
         ema_decay: of the teacher, per step, in [0, 1).
         splitter: how a weak word becomes characters; None is the paper's watershed.
+        label_age: steps for which the pseudo labels of a picture are kept.
+        label_floor: quality of the pseudo labels under which weak words are held back from the loss, see
+            :class:`~ocr.detection.label_quality.LabelQuality`; a splitter that needs no teacher is never held back.
         grid: thresholds among which validation chooses; None is the default grid.
         long_side, max_enlargement, batch_size, precision: of validation and deployment, see
             :class:`~ocr.detection.detector.Detector`; the precision of training is the trainer's.
@@ -88,6 +92,8 @@ class DetectionModule(pl.LightningModule):
         scorer: Scorer,
         ema_decay: float = 0.999,
         splitter: Splitter | None = None,
+        label_age: int = 500,
+        label_floor: float = 0.0,
         grid: Grid | None = None,
         long_side: int = 1280,
         max_enlargement: float = 1.5,
@@ -103,7 +109,8 @@ class DetectionModule(pl.LightningModule):
         self.network_config = network_config
         self.make_optimizer, self.make_schedule = optimizer, schedule
         self.scorer = scorer
-        self.splitter = splitter or Watershed()
+        self.labeller = Labeller(splitter or Watershed(), label_age)
+        self.label_quality = LabelQuality(label_floor if self.labeller.splitter.needs_scores else 0.0)
         self.grid = grid or Grid()
         self.detector = Detector(
             self.teacher.network, None, long_side, max_enlargement, batch_size=batch_size, precision=precision
@@ -120,7 +127,9 @@ class DetectionModule(pl.LightningModule):
         Raises:
             FloatingPointError: the loss is not a finite number; the message names the batch's keys.
         """
-        labelled = label_weak_words(batch, self.teacher.network, self.splitter)
+        labelled = self.labeller.label(batch, self.teacher.network, self.global_step, self.detector.score_maps)
+        self.label_quality.add(labelled)
+        splice(batch, labelled, self.label_quality.held_back)
         images_BCHW = normalise(batch.images_BCHW).contiguous(memory_format=self.memory_format)
         scores_B2hw, _ = self.network(images_BCHW)
         loss = detection_loss(scores_B2hw, batch.maps_B2hw, batch.trust_Bhw)
@@ -130,9 +139,14 @@ class DetectionModule(pl.LightningModule):
                 "lower the learning rate or look at these samples"
             )
         values = {"train/loss": loss.total, "train/region": loss.region, "train/affinity": loss.affinity}
-        weak = {f"weak/{k}": float(v) for k, v in asdict(labelled).items()}
-        self.log_dict({**values, **weak}, batch_size=len(batch.keys))
+        self.log_dict({**values, **self._weak_values(labelled)}, batch_size=len(batch.keys))
         return loss.total
+
+    def _weak_values(self, labelled: Labelled) -> dict[str, float]:
+        """Rows of metrics: this step's numbers of words, recent averages of their quality."""
+        counts = {"words": len(labelled.words), "read": labelled.read, "whole_pictures": labelled.whole}
+        values = {**counts, **self.label_quality.values, "held_back": self.label_quality.held_back}
+        return {f"weak/{name}": float(value) for name, value in values.items()}
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Step, then let the teacher follow: before any callback can save a checkpoint."""
@@ -186,7 +200,20 @@ class DetectionModule(pl.LightningModule):
                 "precision": detector.precision,
             },
         }
+        checkpoint["labels"] = {"cache": self._caches(), "quality": self.label_quality.state()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up the thresholds again; the weights are Lightning's business."""
         self.detector = Detector(self.teacher.network, **checkpoint["ocr"]["inference"])
+        caches = checkpoint["labels"]["cache"]
+        self.labeller.cache.load_state(caches[self.global_rank % len(caches)])
+        self.label_quality.load_state(checkpoint["labels"]["quality"])
+
+    def _caches(self) -> list[dict[str, Any]]:
+        """The labels that every device has made."""
+        own = self.labeller.cache.state()
+        if self.trainer.world_size == 1:
+            return [own]
+        gathered: list[dict[str, Any]] = [{} for _ in range(self.trainer.world_size)]
+        torch.distributed.all_gather_object(gathered, own)
+        return gathered

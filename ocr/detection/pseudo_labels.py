@@ -1,12 +1,16 @@
 """Weak supervision (Baek et al., CVPR 2019, section 3.2.2): character boxes for words of which only the box and the text are known.
 
-Every waiting word of a batch is read by the teacher as an upright crop, its region score is split into characters, and the
-region and affinity maps of those characters are drawn into the batch together with the confidence
+A word is read by the teacher as an upright crop of the untouched picture, its region score is split into characters, and the region and
+affinity maps of those characters are drawn into the batch together with the confidence
 
     s_conf(w) = (l - min(l, |l - l_c|)) / l
 
-of a word of l characters (spaces are none) in which l_c were found.  Below .5 the split is thrown away for l pieces of equal
-width, and s_conf is set to .5.
+of a word of l characters (spaces are none) in which l_c were found.  Below .5 the split is a fallback, and s_conf is set to .5.
+
+Labels live in picture coordinates and are moved by every sample's own transform, so they can be kept while the teacher changes little
+(:mod:`ocr.detection.label_cache`).  When a picture's entry is renewed, the whole picture is read too, where that is asked for, and of both
+labels of a word the one with the smaller error in the number of characters is kept (as the first author advised in a reply), then the
+more confident one.
 
 Inside a word's polygon the confidence map is s_conf(w); where words overlap, the smaller confidence counts, so that an ignored
 word stays ignored, and the larger score.  The Gaussians reach a little beyond the polygon, as they do for known characters.
@@ -14,117 +18,139 @@ word stays ignored, and the larger score.  The Gaussians reach a little beyond t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 import torch
 from torch import nn
 
-from ocr.detection.craft import normalise
+from ocr.detection.detector import ScoreMaps
+from ocr.detection.label_cache import CachedPicture, Label, LabelCache
 from ocr.detection.score_maps import Maps, add_words
 from ocr.detection.splitting import Split, Splitter
+from ocr.detection.word_regions import read_words, size_in_map, word_in_picture
 from ocr.geometry import polygon_mask, transform
-from ocr.types import Image, Quads, SceneBatch, WeakWord
+from ocr.types import Image, SceneBatch, WeakPicture, WeakWord
 
-_WIDTH_STEP = 32
-_BUCKET_RATIO = 1.3
-_BUCKET_PIXELS = 1 << 19
-
-
-@dataclass(frozen=True, slots=True)
-class LabelStatistics:
-    """How the words of one batch were labelled; rates are shares of ``words`` (0 where there was none)."""
-
-    words: int
-    confidence: float
-    fallbacks: float
-    exact: float
+ReadWhole = Callable[[Sequence[Image]], list[ScoreMaps]]
+"""Score maps of whole pictures, such as :meth:`ocr.detection.detector.Detector.score_maps`."""
 
 
-def label_weak_words(batch: SceneBatch, teacher: nn.Module, splitter: Splitter) -> LabelStatistics:
-    """Fill maps and confidence of ``batch.weak`` into the batch, in place and on its device.
+@dataclass(slots=True)
+class Labelled:
+    """What one batch brought: the words that reach the loss with their labels, and the measured words with label and truth.
 
-    ``teacher`` is a CRAFT network in evaluation mode; the caller decides on autocast.
+    ``read`` counts the crops that went through the teacher, ``whole`` the whole pictures.
     """
-    if not batch.weak:
-        return LabelStatistics(0, 0.0, 0.0, 0.0)
-    if splitter.needs_scores:
-        regions = _region_maps([w.crop for w in batch.weak], teacher)
-    else:
-        regions = [np.zeros(_map_size(w.crop), np.float32) for w in batch.weak]
-    splits = [splitter(region, word.text) for region, word in zip(regions, batch.weak, strict=True)]
-    _splice(batch, splits)
-    lengths = [sum(not c.isspace() for c in w.text) for w in batch.weak]
-    return LabelStatistics(
-        words=len(splits),
-        confidence=float(np.mean([s.confidence for s in splits])),
-        fallbacks=float(np.mean([s.fallback for s in splits])),
-        exact=float(np.mean([s.found == length for s, length in zip(splits, lengths, strict=True)])),
-    )
+
+    words: list[tuple[WeakPicture, WeakWord, Label]] = field(default_factory=list)
+    probes: list[tuple[WeakWord, Label]] = field(default_factory=list)
+    read: int = 0
+    whole: int = 0
 
 
-def character_quads(split: Split, word: WeakWord) -> Quads:
-    """The split's boxes (n, 4, 2) in coordinates of the sample's map."""
+class Labeller:
+    """Labels the weak words of batches, and remembers.
+
+    Args:
+        splitter: how a word becomes characters.
+        max_age: steps for which the labels of a picture are kept.
+    """
+
+    def __init__(self, splitter: Splitter, max_age: int) -> None:
+        self.splitter = splitter
+        self.cache = LabelCache(max_age)
+
+    def label(self, batch: SceneBatch, teacher: nn.Module, step: int, read_whole: ReadWhole | None = None) -> Labelled:
+        """Labels for every word of ``batch.weak`` that has a crop; probes are labelled when there are other words as well.
+
+        ``teacher`` is a CRAFT network in evaluation mode; the caller decides on autocast.  ``read_whole`` is asked for the maps of
+        pictures that come with their image, when their entry in the cache is renewed.
+        """
+        done = Labelled()
+        pictures = [p for p in batch.weak if not p.probe]
+        if not pictures:
+            return done
+        entries: dict[str, CachedPicture] = {}
+        renewed: list[WeakPicture] = []
+        for picture in pictures:
+            entries[picture.key], new = self.cache.get(picture.key, step)
+            renewed += [picture] if new else []
+        if read_whole is not None and self.splitter.needs_scores:
+            done.whole = self._label_whole(renewed, entries, read_whole)
+        waiting = {
+            (p.key, w.place): w
+            for p in pictures
+            for w in p.words
+            if w.crop is not None and w.place not in entries[p.key].read
+        }
+        probes = [w for p in batch.weak if p.probe for w in p.words]
+        fresh = self._labels([*waiting.values(), *probes], teacher)
+        done.read = len(fresh) if self.splitter.needs_scores else 0
+        for ((key, place), word), label in zip(waiting.items(), fresh, strict=False):
+            entry = entries[key]
+            entry.labels[place] = better(label, entry.labels.get(place), word.text)
+            entry.read.add(place)
+        done.probes = list(zip(probes, fresh[len(waiting) :], strict=True))
+        done.words = [(p, w, entries[p.key].labels[w.place]) for p in pictures for w in p.words if w.crop is not None]
+        return done
+
+    def _label_whole(
+        self, pictures: list[WeakPicture], entries: dict[str, CachedPicture], read_whole: ReadWhole
+    ) -> int:
+        """Labels for all words of these pictures from the maps of the whole; returns how many pictures were read."""
+        images = {p.key: p.image for p in pictures if p.image is not None}
+        maps = dict(zip(images, read_whole(list(images.values())), strict=True)) if images else {}
+        for picture in pictures:
+            if picture.key in maps:
+                for word in picture.words:
+                    split = self.splitter(word_in_picture(word, maps[picture.key]), word.text)
+                    entries[picture.key].labels[word.place] = as_label(split, word)
+        return len(maps)
+
+    def _labels(self, words: list[WeakWord], teacher: nn.Module) -> list[Label]:
+        regions = [np.zeros(size_in_map(word), np.float32) for word in words]
+        if self.splitter.needs_scores:
+            regions = read_words(words, teacher)
+        return [as_label(self.splitter(region, w.text), w) for region, w in zip(regions, words, strict=True)]
+
+
+def length(text: str) -> int:
+    """Characters of a text that have a box: spaces have none."""
+    return sum(not c.isspace() for c in text)
+
+
+def as_label(split: Split, word: WeakWord) -> Label:
+    """A split of a word's window, its boxes in picture coordinates."""
     left, top, right, bottom = 2 * split.boxes.T
     corners = np.stack([left, top, right, top, right, bottom, left, bottom], axis=1).reshape(-1, 4, 2)
-    return transform(word.to_map, corners)
+    return Label(word.to_picture(corners + word.window[:2]), split.confidence, split.found, split.fallback)
 
 
-def _splice(batch: SceneBatch, splits: list[Split]) -> None:
-    by_sample: dict[int, list[tuple[WeakWord, Split]]] = {}
-    for word, split in zip(batch.weak, splits, strict=True):
-        by_sample.setdefault(word.sample, []).append((word, split))
-    for sample, labelled in by_sample.items():
-        maps_2hw = batch.maps_B2hw[sample].cpu().numpy()
+def better(one: Label, other: Label | None, text: str) -> Label:
+    """The label whose number of characters is nearer to the text's, then the more confident one; the first of equals."""
+    if other is None:
+        return one
+    return min(one, other, key=lambda label: (abs(length(text) - label.found), -label.confidence))
+
+
+def splice(batch: SceneBatch, labelled: Labelled, held_back: bool = False) -> None:
+    """Draw the labels into the batch's maps and its confidence, in place and on its device.
+
+    Held back, nothing is drawn and nothing trusted inside of the words.
+    """
+    by_sample: dict[int, list[tuple[WeakPicture, WeakWord, Label]]] = {}
+    for entry in labelled.words:
+        by_sample.setdefault(entry[0].sample, []).append(entry)
+    for sample, entries in by_sample.items():
+        to_map = entries[0][0].to_map
+        maps_2hw: Maps = batch.maps_B2hw[sample].cpu().numpy()
         trust_hw = batch.trust_Bhw[sample].cpu().numpy()
-        add_words(maps_2hw, [character_quads(split, word) for word, split in labelled])
-        for word, split in labelled:
-            inside = polygon_mask(trust_hw.shape, [word.polygon]).view(bool)
-            trust_hw[inside] = np.minimum(trust_hw[inside], split.confidence)
+        if not held_back:
+            add_words(maps_2hw, [transform(to_map, label.quads) for _, _, label in entries])
+        for _, word, label in entries:
+            inside = polygon_mask(trust_hw.shape, [transform(to_map, word.polygon)]).view(bool)
+            trust_hw[inside] = np.minimum(trust_hw[inside], 0.0 if held_back else label.confidence)
         batch.maps_B2hw[sample] = torch.from_numpy(maps_2hw)
         batch.trust_Bhw[sample] = torch.from_numpy(trust_hw)
-
-
-@torch.no_grad()
-def _region_maps(crops: list[Image], teacher: nn.Module) -> list[Maps]:
-    """The teacher's region score (h, w) of every crop at half its size, in a few forwards over crops of similar width."""
-    device = next(teacher.parameters()).device
-    regions: dict[int, Maps] = {}
-    for members in _buckets(crops):
-        height = crops[members[0]].shape[0]
-        width = -(-max(crops[i].shape[1] for i in members) // _WIDTH_STEP) * _WIDTH_STEP
-        padded = [_widened(crops[i], width) for i in members]
-        images_BCHW = torch.from_numpy(np.stack(padded)).to(device).permute(0, 3, 1, 2)
-        scores_B2hw, _ = teacher(normalise(images_BCHW))
-        region_Bhw = scores_B2hw[:, 0].float().cpu().numpy()
-        for i, region in zip(members, region_Bhw, strict=True):
-            regions[i] = region[: height // 2, : _map_size(crops[i])[1]]
-    return [regions[i] for i in range(len(crops))]
-
-
-def _buckets(crops: list[Image]) -> Iterator[list[int]]:
-    """Indices of crops of one height and similar width, as many as go into one forward."""
-    members: list[int] = []
-    narrowest = (0, 0)
-    for i in sorted(range(len(crops)), key=lambda i: crops[i].shape[:2]):
-        height, width = crops[i].shape[:2]
-        limit = max(narrowest[1] * _BUCKET_RATIO, narrowest[1] + _WIDTH_STEP)
-        full = (len(members) + 1) * height * width > _BUCKET_PIXELS
-        if members and (height != narrowest[0] or width > limit or full):
-            yield members
-            members = []
-        if not members:
-            narrowest = height, width
-        members.append(i)
-    if members:
-        yield members
-
-
-def _widened(crop: Image, width: int) -> Image:
-    return cv2.copyMakeBorder(crop, 0, 0, 0, width - crop.shape[1], cv2.BORDER_REPLICATE)
-
-
-def _map_size(crop: Image) -> tuple[int, int]:
-    return crop.shape[0] // 2, -(-crop.shape[1] // 2)

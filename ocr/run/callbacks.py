@@ -162,7 +162,8 @@ class Rows(pl.Callback):
         return self._mark - earlier
 
     def _write(self, trainer: pl.Trainer) -> None:
-        values = {k: float(v) for k, v in trainer.callback_metrics.items() if not k.startswith("val/")}
+        # sorted: a value that is first logged late would stand elsewhere after a resume
+        values = {k: float(v) for k, v in sorted(trainer.callback_metrics.items()) if not k.startswith("val/")}
         values["lr"] = float(trainer.optimizers[0].param_groups[0]["lr"])
         self.journal.metrics(trainer.global_step, **values)
         lately, self._last_row = self._total.since(self._last_row), self._total

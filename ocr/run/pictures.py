@@ -90,7 +90,7 @@ def scene_batch_sheet(batch: SceneBatch, most: int) -> Image:
     images, captions = [], []
     for i, key in enumerate(batch.keys[:most]):
         image = _picture(batch.images_BCHW[i])
-        weak = sum(word.sample == i for word in batch.weak)
+        weak = sum(w.crop is not None for p in batch.weak if p.sample == i and not p.probe for w in p.words)
         region, trust = batch.maps_B2hw[i, 0].cpu().numpy(), batch.trust_Bhw[i].cpu().numpy()
         images += [image, overlay(image, region), overlay(image, trust, strength=0.5)]
         captions += [key, f"{weak} pseudo labels" if weak else "region", "confidence"]

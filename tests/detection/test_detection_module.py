@@ -15,7 +15,7 @@ from ocr.detection.detector import Detector
 from ocr.detection.loss import detection_loss
 from ocr.detection.module import DetectionModule, Teacher
 from ocr.detection.postprocess import Thresholds
-from ocr.detection.pseudo_labels import label_weak_words
+from ocr.detection.pseudo_labels import splice
 from ocr.detection.samples import SceneEncoder
 from ocr.detection.splitting import Equal, Watershed
 from ocr.metrics.iou import BoxProtocol
@@ -134,10 +134,10 @@ def test_a_step_labels_weak_words_and_says_how(tmp_path):
 
 def test_the_teacher_fills_in_the_words_of_weak_scenes_only():
     batch = Batches()[0]
-    assert {w.sample for w in batch.weak} == {1}
+    assert [p.sample for p in batch.weak] == [1]
     assert batch.maps_B2hw[1].max() == 0
     detection = module(splitter=Equal())
-    label_weak_words(batch, detection.teacher.network, detection.splitter)
+    splice(batch, detection.labeller.label(batch, detection.teacher.network, 0))
     assert batch.maps_B2hw[1].max() > 0.5
     assert ((batch.trust_Bhw[1] == 0.5) & (batch.maps_B2hw[1, 0] > 0.5)).any()
 

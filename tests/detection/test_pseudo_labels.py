@@ -7,11 +7,12 @@ import pytest
 import torch
 from drawn import Painted, draw_word
 
-from ocr.detection.pseudo_labels import character_quads, label_weak_words
+from ocr.detection.pseudo_labels import Labeller, splice
 from ocr.detection.score_maps import score_maps
-from ocr.detection.splitting import Equal, Split, Watershed, equal_boxes
-from ocr.geometry import polygon_mask, rectify, transform
-from ocr.types import SceneBatch, WeakWord
+from ocr.detection.splitting import Equal, Watershed, equal_boxes
+from ocr.detection.word_crops import word_frame
+from ocr.geometry import polygon_mask, transform
+from ocr.types import SceneBatch, WeakPicture, WeakWord
 
 TO_MAP = np.diag([0.5, 0.5, 1.0])
 
@@ -105,19 +106,37 @@ def test_sixty_characters_and_one():
     np.testing.assert_allclose(Equal()(np.zeros((32, 20), np.float32), "x").boxes, [[0, 0, 20, 32]])
 
 
-def weak_batch(words, size=(128, 192), samples=1):
-    """A batch of black weak pictures and the words (sample, text, quad, crop) in it, as the encoder makes it."""
+HEIGHT = 64
+
+
+def weak_word(place, image, text, polygon, **fields):
+    frame = word_frame(polygon, HEIGHT, 0.0, 1024)
+    return WeakWord(place, text, polygon, frame.window, frame.to_picture, frame.cut(image), **fields)
+
+
+def weak_batch(words, size=(128, 192), samples=1, image=None):
+    """A batch of black weak pictures and the words (sample, text, polygon, image) in it, as the encoder makes it."""
     weak = []
-    for sample, text, quad, crop_to_picture, crop in words:
-        weak.append(WeakWord(sample, text, crop, TO_MAP @ crop_to_picture, transform(TO_MAP, quad)))
+    for sample in range(samples):
+        own = [
+            weak_word(i, pixels, text, polygon) for i, (at, text, polygon, pixels) in enumerate(words) if at == sample
+        ]
+        weak += [WeakPicture(sample, f"k/{sample}", TO_MAP, own, image)] if own else []
     h, w = size[0] // 2, size[1] // 2
     return SceneBatch(
         torch.zeros(samples, 3, *size, dtype=torch.uint8),
         torch.zeros(samples, 2, h, w),
         torch.ones(samples, h, w),
-        ["k"] * samples,
+        [f"k/{sample}" for sample in range(samples)],
         weak,
     )
+
+
+def fill(batch, network, splitter, **arguments):
+    """Label and splice as a training step does; the labels."""
+    labelled = Labeller(splitter, 0).label(batch, network, 0, **arguments)
+    splice(batch, labelled)
+    return [label for _, _, label in labelled.words]
 
 
 def blocks_word(image, text, left, top, cell=(14, 22), gap=4):
@@ -138,9 +157,8 @@ def blocks_word(image, text, left, top, cell=(14, 22), gap=4):
     return polygon, np.array(quads, np.float32)
 
 
-def cut(sample, image, text, quad, height=64):
-    crop, to_picture = rectify(image, quad, height)
-    return sample, text, quad, to_picture, crop
+def cut(sample, image, text, quad):
+    return sample, text, quad, image
 
 
 def test_known_characters_come_back_as_maps_in_the_right_place(painted):
@@ -148,8 +166,8 @@ def test_known_characters_come_back_as_maps_in_the_right_place(painted):
     first, first_quads = blocks_word(image, "abcd", 20, 10)
     second, second_quads = blocks_word(image, "efghij", 60, 80, cell=(18, 30))
     batch = weak_batch([cut(0, image, "abcd", first), cut(0, image, "efghij", second)])
-    statistics = label_weak_words(batch, painted, Watershed())
-    assert (statistics.words, statistics.confidence, statistics.fallbacks, statistics.exact) == (2, 1.0, 0.0, 1.0)
+    labels = fill(batch, painted, Watershed())
+    assert [(label.found, label.confidence, label.fallback) for label in labels] == [(4, 1.0, False), (6, 1.0, False)]
     truth = score_maps((64, 96), [first_quads / 2, second_quads / 2])
     error = np.abs(batch.maps_B2hw[0].numpy() - truth)
     assert error.mean() < 0.01
@@ -167,10 +185,9 @@ def test_turned_word_is_labelled_along_its_direction(painted):
     matrix = np.eye(3)
     matrix[:2, :2] = [[c, -s], [s, c]]
     matrix[:2, 2] = centre - matrix[:2, :2] @ centre
-    sample, text, quad, to_picture, crop = cut(0, image, "abcde", polygon)
-    batch = weak_batch([(sample, text, quad, matrix @ to_picture, crop)])
-    batch.weak[0].polygon = transform(TO_MAP @ matrix, polygon)
-    label_weak_words(batch, painted, Watershed())
+    batch = weak_batch([cut(0, image, "abcde", polygon)])
+    batch.weak[0].to_map = TO_MAP @ matrix
+    fill(batch, painted, Watershed())
     truth = score_maps((64, 96), [transform(TO_MAP @ matrix, quads)])
     assert np.abs(batch.maps_B2hw[0].numpy() - truth).mean() < 0.01
     assert np.corrcoef(batch.maps_B2hw[0, 0].numpy().ravel(), truth[0].ravel())[0, 1] > 0.98
@@ -181,7 +198,7 @@ def test_trust_is_the_confidence_inside_the_word_and_untouched_outside(painted):
     polygon, _ = blocks_word(image, "abcd", 20, 10)
     batch = weak_batch([cut(0, image, "abcde", polygon)])
     batch.trust_Bhw[0, :, :5] = 0
-    label_weak_words(batch, painted, Watershed())
+    fill(batch, painted, Watershed())
     inside = polygon_mask((64, 96), [polygon / 2]).astype(bool)
     trust = batch.trust_Bhw[0].numpy()
     assert np.all(trust[inside] == np.float32(0.8))
@@ -197,31 +214,22 @@ def test_overlapping_words_keep_the_smaller_trust_and_the_larger_score_in_any_or
     there, back = weak_batch(words), weak_batch(words[::-1])
     for batch in (there, back):
         batch.trust_Bhw[0, 12:14] = 0
-        label_weak_words(batch, painted, Watershed())
+        fill(batch, painted, Watershed())
     assert torch.equal(there.maps_B2hw, back.maps_B2hw)
     assert torch.equal(there.trust_Bhw, back.trust_Bhw)
     both = polygon_mask((64, 96), [one / 2]) & polygon_mask((64, 96), [other / 2])
     both[12:14] = 0
     assert both.any()
-    found = [w.confidence for w in _splits(words, painted)]
+    found = [label.confidence for label in fill(weak_batch(words), painted, Watershed())]
     assert np.all(there.trust_Bhw[0].numpy()[both > 0] == np.float32(min(found)))
     assert there.trust_Bhw[0, 12:14].max() == 0, "an ignored area stays ignored"
-
-
-def _splits(words, network):
-    splits = []
-    for word in words:
-        batch = weak_batch([word])
-        statistics = label_weak_words(batch, network, Watershed())
-        splits.append(Split(np.zeros((0, 4), np.float32), statistics.confidence, 0))
-    return splits
 
 
 def test_words_reach_their_own_sample_only(painted):
     image = np.zeros((128, 192, 3), np.uint8)
     polygon, _ = blocks_word(image, "abcd", 20, 10)
     batch = weak_batch([cut(2, image, "abcd", polygon)], samples=4)
-    label_weak_words(batch, painted, Watershed())
+    fill(batch, painted, Watershed())
     assert [float(m.max()) > 0.5 for m in batch.maps_B2hw] == [False, False, True, False]
 
 
@@ -232,13 +240,13 @@ def test_words_of_many_widths_are_read_in_few_forwards_and_like_alone():
         polygon, _ = blocks_word(image, text, 10, 5 + 40 * row)
         words.append(cut(0, image, text, polygon))
     together, network = weak_batch(words, size=(256, 512)), Painted().eval()
-    label_weak_words(together, network, Watershed())
+    fill(together, network, Watershed())
     assert len(network.seen) < len(words)
     assert all(shape[2] == 64 and shape[3] % 32 == 0 for shape in network.seen)
     alone = weak_batch([], size=(256, 512))
     for word in words:
-        alone.weak = [together.weak[words.index(word)]]
-        label_weak_words(alone, Painted().eval(), Watershed())
+        alone.weak = weak_batch([word]).weak
+        fill(alone, Painted().eval(), Watershed())
     assert torch.equal(alone.maps_B2hw, together.maps_B2hw)
 
 
@@ -246,17 +254,17 @@ def test_equal_split_needs_no_teacher():
     image = np.zeros((128, 192, 3), np.uint8)
     polygon, _ = blocks_word(image, "abcd", 20, 10)
     network = Painted().eval()
-    batch = weak_batch([cut(0, image, "abcd", polygon)])
-    statistics = label_weak_words(batch, network, Equal())
+    batch = weak_batch([cut(0, image, "abcd", polygon)], image=image)
+    (label,) = fill(batch, network, Equal(), read_whole=pytest.fail)
     assert not network.seen
-    assert (statistics.fallbacks, statistics.confidence) == (1, 0.5)
-    truth = score_maps((64, 96), [character_quads(Split(equal_boxes((32, 82), "abcd"), 0.5, 0), batch.weak[0])])
-    np.testing.assert_allclose(batch.maps_B2hw[0], truth, atol=0.05)
+    assert (label.fallback, label.confidence) == (True, 0.5)
+    np.testing.assert_allclose(label.quads[:, 0, 0], 20 + 14 * np.arange(4), atol=1e-3)
+    np.testing.assert_allclose(batch.maps_B2hw[0], score_maps((64, 96), [label.quads / 2]), atol=1e-6)
 
 
 def test_batch_without_weak_words_stays_as_it_is(painted):
     batch = weak_batch([])
-    assert label_weak_words(batch, painted, Watershed()).words == 0
+    assert fill(batch, painted, Watershed()) == []
     assert batch.maps_B2hw.max() == 0
 
 
