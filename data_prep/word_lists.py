@@ -21,6 +21,9 @@ from ocr.types import Points
 PATH_COLUMNS = ("filename", "file", "path", "image", "img_path", "img")
 TEXT_COLUMNS = ("words", "word", "text", "label", "transcription")
 DIRECTIONS = {"horizontal", "stacked", "rotated"}
+ORIENTATIONS = {"h": "horizontal", "v": "stacked"}
+LANGUAGES = {"en": "Latin", "ja": "Japanese", "ko": "Korean", "zh": "Chinese"}
+"""Scripts by the language that a list gives instead (``zh-TW`` counts as ``zh``)."""
 BY_ENDING = re.compile(rf"\s*(\S.*?(?:{'|'.join(map(re.escape, sorted(PICTURES)))}))\s+(\S.*)", re.IGNORECASE)
 WITHOUT = "entry does not hold a path and a text"
 
@@ -57,7 +60,7 @@ def text_rows(content: bytes) -> Iterator[Row]:
 
     Without a header a line is a path, then a tab (or, where the first line has none, a comma; or, where it has neither,
     white space) and the text; double quotes around a text after a comma are taken off. With a header (``filename,words``, and if
-    wanted ``script`` and ``direction``) columns go by name; commas then follow the rules of CSV.
+    wanted ``script`` or ``lang``, and ``direction`` or ``orient``, h or v) columns go by name; commas then follow the rules of CSV.
 
     Raises:
         Unusable: the file is not UTF-8.
@@ -184,11 +187,13 @@ def _named_columns(lines: list[str], head: list[str], tab: bool) -> Iterator[Row
         if not any(fields):
             continue
         values = dict(zip(head, fields, strict=False))
-        direction = values.get("direction") or "horizontal"
+        direction = values.get("direction") or ORIENTATIONS.get(values.get("orient", ""), "horizontal")
+        language = values.get("lang", "").partition("-")[0].lower()
         if direction not in DIRECTIONS:
             raise ValueError(f"line {number}: direction {direction!r} is none of {', '.join(sorted(DIRECTIONS))}")
         text = fields[text_column].strip() if len(fields) > text_column else ""
-        yield Row(number, fields[0].strip(), text, values.get("script") or "Latin", direction)
+        script = values.get("script") or LANGUAGES.get(language, "Latin")
+        yield Row(number, fields[0].strip(), text, script, direction)
 
 
 def _utf8(content: bytes) -> str:
