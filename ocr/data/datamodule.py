@@ -15,6 +15,7 @@ import pytorch_lightning as pl
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
+from ocr.data.endless import Endless
 from ocr.data.mixing import Draw, MixedBatchSampler, Mixture, shares
 from ocr.data.sets import MissingSet, SceneSet, WordSet, is_validation, open_set
 from ocr.data.statistics import Audit, audit
@@ -44,12 +45,18 @@ class Part:
     """The samples of one source that train, and those that validate."""
 
     name: str
-    set: SceneSet | WordSet
+    set: SceneSet | WordSet | Endless
     weight: float | None
     train: NDArray[np.int64]
-    validation_set: SceneSet | WordSet
+    validation_set: SceneSet | WordSet | Endless
     validation: NDArray[np.int64]
     labels: Audit | None = None
+    endless: bool = False
+
+    def place(self, draw: Draw, step: int = 0) -> int:
+        """The place in the set of a draw, or of the sample ``step`` places behind it; an endless set goes on pass after pass."""
+        index = int(self.train[(draw.index + step) % len(self.train)])
+        return index + draw.epoch * len(self.train) if self.endless else index
 
     @property
     def rejected(self) -> dict[str, int]:
@@ -70,7 +77,7 @@ class TrainingSamples(Dataset[Any]):
         part = self.parts[draw.source]
         skipped: list[str] = []
         for step in range(NEAREST_TRIES):
-            index = int(part.train[(draw.index + step) % len(part.train)])
+            index = part.place(draw, step)
             try:
                 sample = part.set[index]
             except UndecodableImage as error:
@@ -143,7 +150,7 @@ class DataModule(pl.LightningDataModule):
     Args:
         root: folder of the prepared sets.
         task: ``detection`` or ``recognition``.
-        sources: per source a mapping with ``set`` (name or path), ``split`` and ``weight``.
+        sources: per source a mapping with ``set`` (name, path, or an :class:`ocr.data.endless.Endless` set), ``split`` and ``weight``.
         encoder: turns samples into batches; one with a ``reject(text)`` method (recognition) also decides what can be learnt.
         seed: the run's seed.
         batch_size: samples per step and process.
@@ -189,6 +196,8 @@ class DataModule(pl.LightningDataModule):
             raise ValueError(
                 f"data.sources.{name}.split=test: test sets neither train nor choose a model; use train or val"
             )
+        if isinstance(node["set"], Endless):
+            return self._made(task, name, node)
         whole = open_set(root, task, str(node["set"]), split)
         validation_set = whole if split == "val" else _own_validation(root, task, str(node["set"]))
         if validation_set is None or validation_set is whole:
@@ -202,6 +211,18 @@ class DataModule(pl.LightningDataModule):
         labels = self._audited(name, whole, train)
         learnable = train if labels is None else train[labels.kept]
         return Part(name, whole, node.get("weight"), learnable, validation_set, validation, labels)
+
+    def _made(self, task: str, name: str, node: dict[str, Any]) -> Part:
+        """A source that is not on a disk; it leaves out by itself what cannot be learnt."""
+        whole: Endless = node["set"].open(node["split"])
+        if whole.task != task:
+            raise ValueError(f"data.sources.{name} makes samples for {whole.task}, and {task} was asked for")
+        validation_set, reject = whole.open("val"), getattr(self.encoder, "reject", None)
+        if reject is not None:
+            whole, validation_set = whole.accepting(reject), validation_set.accepting(reject)
+        validation = np.arange(min(len(validation_set), self.most))
+        train = np.arange(len(whole))
+        return Part(name, whole, node.get("weight"), train, validation_set, validation, endless=True)
 
     def _held_out(self, whole: SceneSet | WordSet) -> NDArray[np.bool_]:
         chosen = np.array([is_validation(key, self.share) for key in whole.keys()])  # noqa: SIM118  a set is no mapping
@@ -220,7 +241,7 @@ class DataModule(pl.LightningDataModule):
     def _keep_only(self, count: int) -> None:
         for part in self.parts:
             part.train = part.train[: max(1, count // len(self.parts))]
-            part.validation_set, part.validation = part.set, part.train
+            part.validation_set, part.validation, part.endless = part.set, part.train, False
 
     def fingerprints(self) -> dict[str, dict[str, Any]]:
         """What the run record says of the data: per source set, split, kind, number of samples and content fingerprint."""
@@ -265,7 +286,7 @@ class DataModule(pl.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Lists of whole scenes or words, in order; each of several processes gets its share, at least one sample."""
-        size = 64 if all(isinstance(p.set, WordSet) for p in self.parts) else 4
+        size = 64 if all(p.set.task == "recognition" for p in self.parts) else 4
         count, trainer = len(self.validation), self.trainer
         rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         return DataLoader(

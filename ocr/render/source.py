@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import cv2
 import numpy as np
 
 from ocr.render import VERSION
@@ -147,6 +148,12 @@ class RenderedWords(_Rendered):
     def __getitem__(self, index: int) -> Word:
         look, rng = self._drawn(index)
         return render_word(look, rng, self.key(index), self.demand)
+
+    def grey(self, index: int) -> Word:
+        """The word with its picture in grey (height x width, luma)."""
+        word = self[index]
+        word.image = cv2.cvtColor(word.image, cv2.COLOR_RGB2GRAY)
+        return word
 
 
 class RenderedScenes(_Rendered):

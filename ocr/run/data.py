@@ -24,12 +24,23 @@ def data_module(settings: dict[str, Any], network: Any) -> DataModule:
     return DataModule(
         root=settings["root"],
         task=settings["task"],
-        sources=(settings.get("data") or {}).get("sources") or {},
+        sources=_sources(settings),
         encoder=build(settings["encoder"], "encoder", **extra),
         seed=settings["seed"],
         overfit=settings["overfit"],
         **settings["loader"],
     )
+
+
+def _sources(settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The nodes of the sources, with the sets built that are made rather than read."""
+    nodes = (settings.get("data") or {}).get("sources") or {}
+    made = {
+        name: build(node["set"], f"data.sources.{name}.set")
+        for name, node in nodes.items()
+        if isinstance(node["set"], dict)
+    }
+    return {name: node | {"set": made[name]} if name in made else node for name, node in nodes.items()}
 
 
 def unseen_sets(root: str, named: list[SceneSet | WordSet], console: Console) -> list[WordSet]:

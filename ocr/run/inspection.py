@@ -119,6 +119,7 @@ def _differs(
 
 
 def _text(part: Part, place: int) -> str:
+    assert isinstance(part.set, WordSet)
     return part.set.store.text(int(part.train[place]))
 
 
