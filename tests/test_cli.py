@@ -12,6 +12,7 @@ import pytest
 
 from ocr import cli
 from ocr.data.sets import open_set
+from ocr.metrics.result_files import read_results
 from ocr.reader import load_image
 from ocr.run import checkpoint
 from ocr.run.logging import read_rows
@@ -72,12 +73,16 @@ def test_a_detector_is_scored_by_word_height_too_and_icdar_is_an_alias(
     assert evaluate(tiny_detector, tiny_root, tmp_path, "data=icdar") == 0
     rows = scores_of(tmp_path)
     assert [(r["set"], r["protocol"], r["metric"]) for r in rows] == [
-        ("icdar2015", "ic15_iou", m) for m in ("recall", "precision", "hmean")
+        ("icdar2015", protocol, metric)
+        for protocol in ("ic15_iou", "deteval")
+        for metric in ("recall", "precision", "hmean", "area_recall")
     ]
     pictures = read_rows(tmp_path / "icdar2015-test-ic15_iou.jsonl")
     assert [p["key"] for p in pictures] == [f"icdar2015/test-{i}" for i in range(3)]
     assert rows[0]["n"] == sum(p["cared_truth"] for p in pictures) == sum(b["n"] for b in rows[0]["by_height"])
-    assert "recall by word height in pixels" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert all(f"ic15_iou: recall by {by}" in printed for by in ("word height", "aspect ratio", "direction"))
+    assert sorted(read_results(tmp_path / "icdar2015-test.zip")) == [f"test-{i}" for i in range(3)]
 
 
 def test_rows_are_replaced_not_repeated_and_other_protocols_are_added(
@@ -102,7 +107,7 @@ def test_the_protocol_is_that_of_training_when_none_is_named(
         ([], "name the sets to evaluate on: data="),
         (["data="], "name the sets to evaluate on: data="),
         (["data=nosuch"], "detection set nosuch, split test, is not there: looked for"),
-        (["data=mjsynth"], "data=mjsynth: mjsynth has nothing for detection; what has: icdar2015, scenes, synthtext"),
+        (["data=mjsynth"], "data=mjsynth: mjsynth has nothing for detection; what has: "),
         (["data=icdar", "protocol=icdr"], "protocol=icdr: there is no protocol named 'icdr'"),
         (["data=icdar", "protocol=case36"], "protocol=case36 is for recognition, and this is detection"),
         (["data=icdar", "protocl=ic15_iou"], "protocl: there is no such key in the config; nearest: protocol"),

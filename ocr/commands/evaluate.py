@@ -33,8 +33,9 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from ocr.config import compose_config, plain, set_names
     from ocr.run import checkpoint
-    from ocr.run.evaluate import evaluate_checkpoint, print_scores
+    from ocr.run.evaluate import evaluate_checkpoint
     from ocr.run.logging import PREDICTIONS
+    from ocr.run.score_table import print_scores
     from ocr.terminal import console as make_console
 
     path = Path(arguments.checkpoint)
@@ -54,7 +55,11 @@ def run(arguments: argparse.Namespace) -> int:
     sets = set_names(given["data"], preset) if given.get("data") else []
     rows = evaluate_checkpoint(path, sets, settings, out, console, arguments.split, arguments.device, nodes)
     print_scores(rows, console)
-    console.print(f"per-sample rows and scores.jsonl: {out}", highlight=False, soft_wrap=True)
+    console.print(
+        f"per-sample rows, scores.jsonl and, of detections, an archive to submit: {out}",
+        highlight=False,
+        soft_wrap=True,
+    )
     return 0
 
 

@@ -91,13 +91,17 @@ class Detector:
             found.append(ScoreMaps(valid, (width / image.shape[1] / 2, height / image.shape[0] / 2)))
         return found
 
+    def zoom(self, height: int, width: int) -> float:
+        """Pixels that the network sees per pixel of a picture of this size."""
+        return min(self.long_side / max(height, width), self.max_enlargement)
+
     def _resized(self, image: Image) -> Image:
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise ValueError(
                 f"the detector got an array of {image.dtype} {image.shape}: give height x width x 3 uint8 RGB"
             )
         height, width = image.shape[:2]
-        scale = min(self.long_side / max(height, width), self.max_enlargement)
+        scale = self.zoom(height, width)
         size = max(1, int(width * scale)), max(1, int(height * scale))
         return image if size == (width, height) else cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
 

@@ -26,7 +26,7 @@ RUNS = ("horizontal", "rotated", "vertical")
 class Bin:
     """How many of the words of one kind were found (or, of crops, read).
 
-    ``by`` names the quantity (height, aspect, direction, length), ``label`` its range.  ``credit`` and ``weight`` are numerator and
+    ``by`` names the quantity (for example word height), ``label`` its range.  ``credit`` and ``weight`` are numerator and
     denominator of the score, ``n`` is the number of words.  ``whole``: each word is right or wrong, none in part.
     """
 
@@ -107,8 +107,8 @@ def recognition_bins(rows: Sequence[ReadWord]) -> list[Bin]:
     """
     sized = [row for row in rows if row.width and row.height]
     return [
-        *by_edges("height", "px", HEIGHT_EDGES, _correct(sized, lambda row: row.height)),
-        *by_edges("aspect", "", ASPECT_EDGES, _correct(sized, lambda row: row.width / row.height)),
+        *by_edges("crop height", "px", HEIGHT_EDGES, _correct(sized, lambda row: row.height)),
+        *by_edges("crop aspect ratio", "", ASPECT_EDGES, _correct(sized, lambda row: row.width / row.height)),
         *_by_length(rows),
     ]
 
@@ -119,5 +119,5 @@ def _correct(rows: Sequence[ReadWord], place: Callable[[ReadWord], float]) -> li
 
 def _by_length(rows: Sequence[ReadWord]) -> list[Bin]:
     labels = ["none"] + [f"{a:g}-{b - 1:g}" for a, b in pairwise(LENGTH_EDGES[1:-1])] + [f"> {LENGTH_EDGES[-2] - 1:g}"]
-    bins = by_edges("length", "", LENGTH_EDGES, _correct(rows, lambda row: row.length))
+    bins = by_edges("label length", "", LENGTH_EDGES, _correct(rows, lambda row: row.length))
     return [replace(b, label=label) for b, label in zip(bins, labels, strict=True)]

@@ -222,31 +222,32 @@ class DetectionResult:
     def by_height(self) -> list[Bin]:
         """Recall by letter height at the evaluated size, empty bins included."""
         words = [Weighed(w.height, w.credit, w.weight) for w in self.words]
-        return by_edges("height", "px", HEIGHT_EDGES, words)
+        return by_edges("word height", "px", HEIGHT_EDGES, words)
 
     def breakdown(self) -> list[Bin]:
         """Recall by letter height, by length over height, and by direction; empty bins included."""
         return [
             *self.by_height(),
-            *by_edges("aspect", "", ASPECT_EDGES, [Weighed(w.aspect, w.credit, w.weight) for w in self.words]),
+            *by_edges("aspect ratio", "", ASPECT_EDGES, [Weighed(w.aspect, w.credit, w.weight) for w in self.words]),
             *by_names("direction", RUNS, [Weighed(w.run, w.credit, w.weight) for w in self.words]),
         ]
 
     def scores(self, set_name: str) -> list[Score]:
-        """Recall, precision and H-mean with 95 % intervals.
+        """Recall, precision and H-mean with 95 % intervals, and :attr:`area_recall`.
 
-        Counts have Wilson intervals; where a word can be found in part, and for the H-mean, pictures are resampled.
+        Counts have Wilson intervals; where a word can be found in part, and for the H-mean, pictures are resampled, and for the
+        area recall found words.
         """
         right, truth, good, boxes = self.sums
-        whole = all(w.weight == 1 and w.credit in (0, 1) for w in self.words)
+        whole = good <= boxes and all(w.weight == 1 and w.credit in (0, 1) for w in self.words)
         return [
             self._score(set_name, "recall", _recall, truth, wilson(int(right), int(truth)) if whole else None),
             self._score(set_name, "precision", _precision, boxes, wilson(int(good), int(boxes)) if whole else None),
             self._score(set_name, "hmean", _hmean, truth, None),
+            self._area_recall_score(set_name),
         ]
 
-    def area_recall_score(self, set_name: str) -> Score:
-        """:attr:`area_recall` with its bootstrap interval over found words."""
+    def _area_recall_score(self, set_name: str) -> Score:
         shares = [[word.area_recall, 1.0] for word in self.words if word.found]
         low, high = bootstrap(shares, lambda sums: sums[:, 0] / np.maximum(sums[:, 1], 1)) or (None, None)
         return Score(set_name, self.protocol.name, "area_recall", self.area_recall, len(shares), low, high)

@@ -95,7 +95,7 @@ def write_results(path: Path, pictures: Mapping[str, Found], form: Form) -> None
 
     Args:
         path: the archive.
-        pictures: what was found, by picture; of a key like ``set/img_1`` the last part names the file.
+        pictures: what was found, by picture; of a key like ``set/img_1`` what follows the set names the file.
         form: of the lines.
     """
     prefix = "" if form == "polygon" else "res_"
@@ -106,7 +106,8 @@ def write_results(path: Path, pictures: Mapping[str, Found], form: Form) -> None
             ",".join([*map(str, _numbers(detection.polygon, form)), *([_one_line(text)] if read else [])])
             for detection, text in zip(found.detections, found.texts, strict=True)
         ]
-        texts[f"{prefix}{key.rpartition('/')[2]}.txt"] = "".join(f"{line}\n" for line in lines)
+        name = (key.partition("/")[2] or key).replace("/", "_")
+        texts[f"{prefix}{name}.txt"] = "".join(f"{line}\n" for line in lines)
     write_texts(path, texts)
 
 
@@ -130,11 +131,11 @@ def paired(
 
 
 def likely_form(lines: Mapping[str, Sequence[Line]]) -> Form:
-    """Boxes when most lines begin with fewer than eight numbers; polygons when at least a tenth begins with ten or more."""
+    """Boxes when most lines begin with four numbers or five; polygons when at least a tenth begins with ten or more."""
     counts = np.array([line.leading for picture in lines.values() for line in picture])
     if not len(counts):
         return "quad"
-    if np.median(counts) < 8:
+    if (counts <= 5).mean() > 0.5:
         return "box"
     return "polygon" if (counts >= 10).mean() >= 0.1 else "quad"
 

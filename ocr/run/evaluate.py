@@ -12,17 +12,22 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from ocr import __version__
 from ocr.config import build, identity_hash
 from ocr.data.sets import SceneSet, WordSet, open_set
 from ocr.data.store import UndecodableImage
 from ocr.metrics.benchmark import WordBenchmark
+from ocr.metrics.breakdown import recognition_bins
+from ocr.metrics.companions import with_companions
+from ocr.metrics.iou import BoxProtocol
+from ocr.metrics.result_files import Found, write_results
 from ocr.metrics.words import WordProtocol, WordResult
 from ocr.run import checkpoint
 from ocr.run.logging import SCORES, read_rows
 from ocr.run.record import write_atomically
+from ocr.run.score_table import plain_bins
+from ocr.run.score_table import print_scores as print_scores  # who evaluates prints
 from ocr.types import Detection, Reading, Score
 
 BATCH = {"detection": 4, "recognition": 256}
@@ -52,6 +57,7 @@ class Evaluation:
     scores: list[Score]
     rows: list[dict[str, Any]]
     by_height: list[dict[str, Any]]
+    breakdown: list[dict[str, Any]]
 
     def table_rows(self, **extra: Any) -> list[dict[str, Any]]:
         """One plain row per score: what ``scores.jsonl`` and every table hold."""
@@ -62,6 +68,7 @@ class Evaluation:
             "protocol_version": self.version,
             "undecodable": len(self.undecodable),
             "by_height": self.by_height,
+            "breakdown": self.breakdown,
         }
         return [{**asdict(score), **shared, **extra} for score in self.scores]
 
@@ -75,6 +82,11 @@ def check_protocol(protocol: Any, task: str) -> None:
     of = "recognition" if hasattr(protocol, "fold") else "detection"
     if of != task:
         raise ValueError(f"protocol={protocol.name} is for {of}, and this is {task}: choose another protocol=")
+    if task == "detection" and protocol.needs_texts:
+        raise ValueError(
+            f"protocol={protocol.name} compares what was read, and a detector reads nothing: score a result archive with texts "
+            "(ocr score), or choose another protocol="
+        )
 
 
 def evaluate(deployed: Any, data: SceneSet | WordSet, protocol: Any, console: Console | None = None) -> Evaluation:
@@ -104,8 +116,11 @@ def score(found: Pass, protocol: Any) -> Evaluation:
     result = protocol.result(rows)
     evaluation = _evaluation([found], found.data.name, protocol, result.scores(found.data.name))
     evaluation.rows = [asdict(row) for row in rows]
-    if found.data.task == "detection":
+    if isinstance(protocol, BoxProtocol):
         evaluation.by_height = [{"height": b.label, "recall": b.recall, "n": b.n} for b in result.by_height()]
+    evaluation.breakdown = plain_bins(
+        result.breakdown() if found.data.task == "detection" else recognition_bins(result.rows)
+    )
     return evaluation
 
 
@@ -114,7 +129,9 @@ def score_together(passes: Sequence[Pass], protocol: WordProtocol) -> Evaluation
     rows = [protocol.row(*output) for found in passes for output in found.outputs]
     result = WordResult(protocol, rows, [found.data.name for found in passes for _ in found.outputs])
     name = "+".join(found.data.name for found in passes)
-    return _evaluation(passes, name, protocol, result.scores(name))
+    evaluation = _evaluation(passes, name, protocol, result.scores(name))
+    evaluation.breakdown = plain_bins(recognition_bins(rows))
+    return evaluation
 
 
 def score_benchmark(passes: Sequence[Pass], benchmark: WordBenchmark) -> tuple[list[Evaluation], list[Evaluation]]:
@@ -156,6 +173,7 @@ def _evaluation(passes: Sequence[Pass], name: str, protocol: Any, scores: list[S
         scores,
         [],
         [],
+        [],
     )
 
 
@@ -184,7 +202,12 @@ def _batches(data: SceneSet | WordSet, undecodable: list[str], console: Console 
 def _detected(deployed: Any, samples: Sequence[Any]) -> list[tuple[Any, ...]]:
     found = iter(deployed.detect([s.image for s in samples if s.image.size]))
     nothing: list[Detection] = []
-    return [(next(found) if s.image.size else nothing, s.words, s.key) for s in samples]
+    # what sees pictures at their own size has no zoom
+    zoom = getattr(deployed, "zoom", None)
+    zooms = [zoom(*s.image.shape[:2]) if zoom is not None and s.image.size else 1.0 for s in samples]
+    return [
+        (next(found) if s.image.size else nothing, s.words, s.key, None, z) for s, z in zip(samples, zooms, strict=True)
+    ]
 
 
 def _read(deployed: Any, samples: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -232,7 +255,8 @@ def evaluate_checkpoint(
     """Evaluate a checkpoint on sets by name; writes per-sample rows and ``scores.jsonl`` under ``out`` and returns the score rows.
 
     Every set is read once, whatever the number of protocols.  A benchmark brings its own sets and scores those alone; any
-    other protocol scores every set, and where there are several sets of words also all together.
+    other protocol scores every set, and where there are several sets of words also all together.  Detections are always scored by
+    IoU and by DetEval, too, and written as the archive that the competitions take.
 
     Args:
         path: a checkpoint of ours.
@@ -252,6 +276,7 @@ def evaluate_checkpoint(
     built = [build(node, "protocol") for node in protocols or [settings["protocol"]]]
     for protocol in built:
         check_protocol(protocol, task)
+    built = with_companions(built) if task == "detection" else built
     sets = open_sets({**settings, "task": task}, built, names, split)
     if not sets:
         raise ValueError(
@@ -276,7 +301,17 @@ def evaluate_checkpoint(
                 write_atomically(out / f"{each.set}-{split}-{protocol.name}.jsonl", _lines(each.rows))
     if out is not None:
         _merge(out / SCORES, scores)
+        for found in passes.values():
+            if task == "detection":
+                _write_archive(out / f"{found.data.name}-{split}.zip", found)
     return scores
+
+
+def _write_archive(path: Path, found: Pass) -> None:
+    """What was found as the competitions take it: quads, or polygons where any has more points."""
+    pictures = {key: Found(list(boxes), [""] * len(boxes)) for boxes, _, key, _, _ in found.outputs}
+    quads = all(len(d.polygon) == 4 for picture in pictures.values() for d in picture.detections)
+    write_results(path, pictures, "quad" if quads else "polygon")
 
 
 def _under(protocol: Any, passes: dict[str, Pass]) -> tuple[list[Evaluation], list[Evaluation]]:
@@ -296,6 +331,7 @@ def _origin(path: Path, content: dict[str, Any]) -> dict[str, Any]:
         "checkpoint": str(path),
         "step": int(content.get("global_step", 0)),
         "model": origin.get("model"),
+        "recipe": origin.get("recipe"),
         "seed": settings.get("seed"),
         "config_hash": origin.get("config_hash"),
         "config_hash_any_seed": identity_hash({**settings, "seed": None}),
@@ -320,20 +356,3 @@ def _lines(rows: Sequence[dict[str, Any]]) -> str:
 
 def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else str(value)
-
-
-def print_scores(rows: Sequence[dict[str, Any]], console: Console) -> None:
-    """The score table on the terminal; stand-ins are named as such on every row."""
-    table = Table(title="scores", title_justify="left", box=None, pad_edge=False)
-    for column in ("set", "data", "protocol", "metric", "value", "95 %", "n", "fingerprint"):
-        table.add_column(column)
-    for row in rows:
-        interval = f"{row['low']:.4f}-{row['high']:.4f}" if row["low"] is not None else "-"
-        kind = row["kind"] if row["kind"] == "real" else f"[yellow]{row['kind']} stand-in"
-        numbers = [f"{row['value']:.4f}", interval, str(row["n"]), row["fingerprint"][:12]]
-        table.add_row(row["set"], kind, row["protocol"], row["metric"], *numbers)
-    console.print(table)
-    bins = {row["set"]: row["by_height"] for row in rows if row.get("by_height")}
-    for name, entries in bins.items():
-        text = "  ".join(f"{b['height']}: {b['recall']:.3f} (n={b['n']})" for b in entries if b["n"])
-        console.print(f"{name}: recall by word height in pixels  {text}", highlight=False)

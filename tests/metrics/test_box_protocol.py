@@ -87,10 +87,9 @@ def test_counts_are_summed_before_anything_is_divided():
     assert (result.recall, result.precision) == (3 / 5, 3 / 4)
     assert result.hmean == pytest.approx(2 * 0.6 * 0.75 / 1.35)
     assert result.area_recall == 1
-    recall, precision, hmean = result.scores("toy")
-    assert [s.metric for s in (recall, precision, hmean)] == ["recall", "precision", "hmean"]
-    assert [s.n for s in (recall, precision, hmean)] == [5, 4, 5]
-    assert all(s.low <= s.value <= s.high for s in (recall, precision, hmean))
+    scores = result.scores("toy")
+    assert [(s.metric, s.n) for s in scores] == [("recall", 5), ("precision", 4), ("hmean", 5), ("area_recall", 3)]
+    assert all(s.low <= s.value <= s.high for s in scores)
 
 
 def test_no_words_and_no_detections_score_zero_without_interval():

@@ -70,16 +70,16 @@ def test_recall_by_height_aspect_and_direction():
     found = [Detection(w.polygon, 1.0) for w in truth[:3]]
     bins = BoxProtocol("iou")([(found, truth)]).breakdown()
     assert {(b.by, b.label): (b.credit, b.n) for b in bins if b.n} == {
-        ("height", "8-12 px"): (3, 4),
-        ("aspect", "< 2"): (1, 1),
-        ("aspect", "2-5"): (1, 1),
-        ("aspect", "5-10"): (1, 1),
-        ("aspect", "> 10"): (0, 1),
+        ("word height", "8-12 px"): (3, 4),
+        ("aspect ratio", "< 2"): (1, 1),
+        ("aspect ratio", "2-5"): (1, 1),
+        ("aspect ratio", "5-10"): (1, 1),
+        ("aspect ratio", "> 10"): (0, 1),
         ("direction", "horizontal"): (2, 2),
         ("direction", "rotated"): (0, 1),
         ("direction", "vertical"): (1, 1),
     }
-    assert [b.interval is None for b in bins if b.by == "height"] == [True, False, True, True, True]
+    assert [b.interval is None for b in bins if b.by == "word height"] == [True, False, True, True, True]
 
 
 def test_heights_are_those_of_the_evaluated_size():
@@ -93,12 +93,12 @@ def test_word_accuracy_by_crop_size_and_length():
     sizes = [("A", "a", 7, 7), ("Open!", "open", 40, 10), ("Closed", "close", 70, 10), ("!!", "", 0, 0)]
     rows = [protocol.row(truth, Reading(text, 1.0), "k", width, height) for truth, text, width, height in sizes]
     assert {(b.by, b.label): (b.recall, b.n) for b in recognition_bins(rows) if b.n} == {
-        ("height", "< 8 px"): (1, 1),
-        ("height", "8-12 px"): (0.5, 2),
-        ("aspect", "< 2"): (1, 1),
-        ("aspect", "2-5"): (1, 1),
-        ("aspect", "5-10"): (0, 1),
-        ("length", "none"): (1, 1),
-        ("length", "1-3"): (1, 1),
-        ("length", "4-7"): (0.5, 2),
+        ("crop height", "< 8 px"): (1, 1),
+        ("crop height", "8-12 px"): (0.5, 2),
+        ("crop aspect ratio", "< 2"): (1, 1),
+        ("crop aspect ratio", "2-5"): (1, 1),
+        ("crop aspect ratio", "5-10"): (0, 1),
+        ("label length", "none"): (1, 1),
+        ("label length", "1-3"): (1, 1),
+        ("label length", "4-7"): (0.5, 2),
     }
