@@ -11,9 +11,11 @@ import pytest
 
 from ocr.config import build, compose_config, plain
 from ocr.data.records import check_characters
-from ocr.render.look import load_look
+from ocr.render.look import load_language, load_look
 from ocr.render.source import RenderedScenes, RenderedWords
+from ocr.render.texts import draw_script_text
 from ocr.render.vocabulary import part_of
+from ocr.seeding import generator
 from ocr.types import Word
 
 SMALL = load_look("scene").replace(picture=(256, 256))
@@ -138,3 +140,14 @@ def test_a_preset_is_changed_on_the_command_line_and_scene_is_the_default() -> N
     assert list(default["data"]["sources"]) == ["rendered_en", "synthtext"]
     assert build(default["data"]["sources"]["rendered_en"]["set"]).preset.name == "scene"
     assert json.dumps(default)  # what a record holds
+
+
+@pytest.mark.parametrize(("language", "charset"), [("ja", "japanese"), ("ko", "korean"), ("en", "full94")])
+def test_the_charset_of_a_language_spells_its_texts(language: str, charset: str) -> None:
+    known = build(plain(compose_config([f"charset={charset}"]))["charset"])
+    look = load_look("scene").written_in(load_language(language), "train")
+    texts = [
+        draw_script_text(look.words, load_language(language), "mixed", generator(i), spaces=False) for i in range(200)
+    ]
+    spelt = sum(not known.unknown(text or "?") for text in texts)
+    assert spelt >= 0.97 * len(texts)
