@@ -116,7 +116,11 @@ def _prepare(args: argparse.Namespace) -> int:
         )
     kind: Kind = "rendered" if note is not None else args.kind or "real"
     target = Target(args.out, args.name, kind, _source(args.layout, note))
-    for job in READERS[args.layout].jobs(raw, args):
+    jobs = READERS[args.layout].jobs(raw, args)
+    overlaps = catalog()[args.layout].overlaps
+    if overlaps and not args.not_in and args.exclude is None:
+        print(f"warning: {overlaps}", file=sys.stderr)
+    for job in jobs:
         for manifest in prepare(job, target, _console(), args.processes):
             print(_summary(manifest, job.total, args))
     return 0
@@ -153,7 +157,7 @@ def _list(args: argparse.Namespace) -> int:
         rows += [("licence", entry.licence), ("obtain", entry.obtain), ("cite", entry.citation)]
         rows += [("complete", ", ".join(f"{place} {n:,}" for place, n in entry.expected.items()))]
         rows += [("kept", ", ".join(f"{place} {n:,}" for place, n in (entry.kept | entry.by_ids).items()))]
-        rows += [("public LMDB", ", ".join(entry.lmdb)), ("note", entry.note)]
+        rows += [("public LMDB", ", ".join(entry.lmdb)), ("note", entry.note), ("overlaps", entry.overlaps)]
         rows += [("md5", f"{digest}  {file}") for file, digest in entry.md5.items()]
         for title, text in rows:
             if text:

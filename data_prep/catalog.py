@@ -35,7 +35,8 @@ class CatalogEntry:
 
     By ``task/split``, ``expected`` is the number of pictures or words that the complete set lists, ``by_ids`` what a list of ids
     leaves of them, and ``kept`` what a rule does. ``md5`` are checksums of the released archives, as far as they are known;
-    ``level`` says what a box holds; ``lmdb`` names public LMDB folders of this set, with the split each of them is.
+    ``level`` says what a box holds; ``lmdb`` names public LMDB folders of this set, with the split each of them is;
+    ``overlaps`` warns of pictures that are also others' test pictures, unless they are left out.
     """
 
     title: str
@@ -54,6 +55,7 @@ class CatalogEntry:
     md5: dict[str, str] = field(default_factory=dict)
     lmdb: dict[str, Split] = field(default_factory=dict)
     note: str = ""
+    overlaps: str = ""
 
     @property
     def nameless(self) -> bool:

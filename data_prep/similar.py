@@ -16,16 +16,17 @@ from numpy.typing import NDArray
 from ocr.data.store import Store, decode
 from ocr.types import Image
 
-SIDE = 16
-FARTHEST = 20
-"""Bits out of 256 in which two encodings of a picture may differ; different photographs differ in about half."""
+SIDE = 32
+ALIKE = 0.975
+"""Correlation of two thumbnails from which they are of one picture. Over 239 real pictures, scaled to 37 % and saved at quality
+40, it is .98 to 1 with the picture itself, at most .97 with the next frame of a film, and at most .92 with any other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The fingerprints (n x 32 bytes) of pictures that must not occur again, and their keys."""
+    """Thumbnails (n x 1024) of pictures that must not occur again, and their keys."""
 
-    prints: NDArray[np.uint8]
+    thumbnails: NDArray[np.float32]
     keys: tuple[str, ...]
 
     def __bool__(self) -> bool:
@@ -36,9 +37,9 @@ class Shown:
         image = decode(data)
         if image is None:
             return None
-        bits = np.unpackbits(self.prints ^ fingerprint(image), axis=1).sum(1)
-        nearest = int(np.argmin(bits))
-        return self.keys[nearest] if bits[nearest] <= FARTHEST else None
+        correlations = self.thumbnails @ thumbnail(image)
+        nearest = int(np.argmax(correlations))
+        return self.keys[nearest] if correlations[nearest] >= ALIKE else None
 
 
 def shown_in(folders: Iterable[Path]) -> Shown:
@@ -47,16 +48,17 @@ def shown_in(folders: Iterable[Path]) -> Shown:
     Raises:
         ValueError: a folder holds no prepared set.
     """
-    prints, keys = [np.zeros((0, SIDE * SIDE // 8), np.uint8)], []
+    thumbnails, keys = [np.zeros((0, SIDE * SIDE), np.float32)], []
     for folder in folders:
         store = Store(folder)
-        prints.append(np.stack([fingerprint(store.image(i)) for i in range(len(store))]))
+        thumbnails.append(np.stack([thumbnail(store.image(i)) for i in range(len(store))]))
         keys += store.keys()
-    return Shown(np.concatenate(prints), tuple(keys))
+    return Shown(np.concatenate(thumbnails), tuple(keys))
 
 
-def fingerprint(image: Image) -> NDArray[np.uint8]:
-    """Whether each of 16 x 16 patches is brighter than its right neighbour, as 32 bytes."""
+def thumbnail(image: Image) -> NDArray[np.float32]:
+    """The brightness of 32 x 32 patches with mean 0 and norm 1 (all 0 for a picture of one colour): 1024 numbers."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    small = cv2.resize(grey, (SIDE + 1, SIDE), interpolation=cv2.INTER_AREA).astype(np.int16)
-    return np.packbits((small[:, :-1] > small[:, 1:]).ravel())
+    small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
+    small -= small.mean()
+    return np.asarray(small / max(float(np.linalg.norm(small)), 1.0), np.float32)

@@ -250,6 +250,9 @@ def art(raw, picture):
 
 def test_art_has_one_index_for_all_pictures(art, prepare):
     result = prepare("icdar2019_art", art)
+    assert result.error.startswith(
+        "warning: its pictures include test pictures of Total-Text and CTW-1500: leave them out"
+    )
     found = scenes(result, "icdar2019_art")
     assert [(w.text, w.ignore, len(w.polygon)) for w in found[0].words] == [
         ("zero", False, 4),
@@ -266,6 +269,7 @@ def test_art_has_one_index_for_all_pictures(art, prepare):
 def test_art_leaves_out_test_pictures_of_other_sets_by_id(art, prepare, tmp_path):
     (tmp_path / "ids.list").write_text("poly_gt_img883.txt gt_0.txt\npoly_gt_img1358.txt gt_2.txt\n")
     result = prepare("icdar2019_art", art, "--exclude", str(tmp_path / "ids.list"))
+    assert result.error == ""
     assert [s.key for s in scenes(result, "icdar2019_art")] == ["icdar2019_art/train_images/gt_1.jpg"]
 
 
