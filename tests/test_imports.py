@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FILES = [p for d in ("ocr", "data_prep", "experiments") for p in sorted((ROOT / d).rglob("*.py"))] + [ROOT / "train.py"]
 OURS = ("ocr", "data_prep", "experiments", "train")
 
-GROUND = r"ocr|ocr\.(types|geometry|charset|seeding)"
+GROUND = r"ocr|ocr\.(types|geometry|charset|seeding|averaging)"
 PARTS = r"ocr\.(data|render|detection|recognition|metrics)\b.*"
 RUN = r"ocr\.(run\b.*|config|terminal|sweep|reader|reading_order|export_text|draw|page|cost|export)"
 

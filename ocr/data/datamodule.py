@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from ocr.data.endless import Endless
-from ocr.data.mixing import Draw, MixedBatchSampler, Mixture, shares
+from ocr.data.mixing import Draw, MixedBatchSampler, Mixture, quotas, shares
 from ocr.data.sets import MissingSet, SceneSet, WordSet, is_validation, open_set
 from ocr.data.statistics import Audit, audit
 from ocr.data.store import UndecodableImage
@@ -158,6 +158,7 @@ class DataModule(pl.LightningDataModule):
         validation_share: share held out by hash of the key where a set has no validation split.
         validation_most: most validation samples per set.
         overfit: train and validate on this many samples only (0: off).
+        exact_quotas: every batch of every process holds each source's share exactly (:func:`ocr.data.mixing.quotas`).
 
     Raises:
         ValueError: no source, a set that is missing or empty, training on a test split, or nothing left to learn.
@@ -175,6 +176,7 @@ class DataModule(pl.LightningDataModule):
         validation_share: float = 0.05,
         validation_most: int = 10_000,
         overfit: int = 0,
+        exact_quotas: bool = False,
     ) -> None:
         super().__init__()
         if not sources:
@@ -185,6 +187,9 @@ class DataModule(pl.LightningDataModule):
         self.workers = workers
         self.share = validation_share
         self.most = validation_most
+        self.exact_batch = batch_size if exact_quotas else None
+        if exact_quotas:
+            quotas([node.get("weight") for node in sources.values()], batch_size)
         self.parts = [self._open(root, task, name, node) for name, node in sources.items()]
         if overfit:
             self._keep_only(overfit)
@@ -261,12 +266,15 @@ class DataModule(pl.LightningDataModule):
 
     def shares(self) -> list[float]:
         """Share of the training draws per source, in the order of the parts."""
-        return [float(s) for s in shares([len(p.train) for p in self.parts], [p.weight for p in self.parts])]
+        weights = [p.weight for p in self.parts]
+        exact = self.exact_batch
+        return list(shares([len(p.train) for p in self.parts], weights) if exact is None else quotas(weights, exact))
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Endless; begins at the trainer's present step, so a resumed run sees what it would have seen."""
         trainer = self.trainer
-        mixture = Mixture([len(p.train) for p in self.parts], [p.weight for p in self.parts], self.seed)
+        sizes, weights = [len(p.train) for p in self.parts], [p.weight for p in self.parts]
+        mixture = Mixture(sizes, weights, self.seed, self.exact_batch)
         sampler = MixedBatchSampler(
             mixture,
             self.batch_size,

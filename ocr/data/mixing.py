@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
@@ -43,16 +45,35 @@ def shares(sizes: Sequence[int], weights: Sequence[float | None]) -> NDArray[np.
     return raw / raw.sum()
 
 
-def source_pattern(share: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The source of each of ``CYCLE`` draws: exact counts by largest remainder, spread as evenly as can be."""
-    exact = share * CYCLE
+def source_pattern(share: NDArray[np.float64], cycle: int = CYCLE) -> NDArray[np.int64]:
+    """The source of each of ``cycle`` draws: exact counts by largest remainder, spread as evenly as can be."""
+    exact = share * cycle
     counts = np.floor(exact).astype(np.int64)
-    for i in np.argsort(counts - exact, kind="stable")[: CYCLE - counts.sum()]:
+    for i in np.argsort(counts - exact, kind="stable")[: cycle - counts.sum()]:
         counts[i] += 1
     # a source of count c stands at the middles of c equal parts of the cycle
     places = np.concatenate([(np.arange(c) + 0.5) / c if c else np.zeros(0) for c in counts])
     owners = np.repeat(np.arange(len(counts)), counts)
     return owners[np.argsort(places, kind="stable")]
+
+
+def quotas(weights: Sequence[float | None], batch_size: int) -> NDArray[np.float64]:
+    """The share of each source in every batch: by its weight, or, where all weights are None, the same for all.
+
+    Raises:
+        ValueError: as :func:`shares`; or a share of the batch is no whole number of samples.
+    """
+    equal = all(w is None for w in weights)
+    share = shares([1] * len(weights), [1.0] * len(weights) if equal else weights)
+    parts = [Fraction(float(s)).limit_denominator(10_000) * batch_size for s in share]
+    uneven = [float(part) for part in parts if part.denominator != 1]
+    if uneven:
+        whole = math.lcm(*((part / batch_size).denominator for part in parts))
+        raise ValueError(
+            f"loader.exact_quotas: a batch of {batch_size} cannot hold {uneven[0]:.4g} samples of a source; "
+            f"choose a loader.batch_size that is a multiple of {whole}, or other weights"
+        )
+    return share
 
 
 class Mixture:
@@ -62,12 +83,20 @@ class Mixture:
         sizes: number of samples per source.
         weights: see :func:`shares`.
         seed: the run's seed.
+        exact_batch: every so many draws, counted from the first, hold each source's share exactly (:func:`quotas`): with the
+            batch size of one process, every batch of every process does.  None: shares hold over ``CYCLE`` draws.
+
+    Raises:
+        ValueError: see :func:`shares` and :func:`quotas`.
     """
 
-    def __init__(self, sizes: Sequence[int], weights: Sequence[float | None], seed: int) -> None:
+    def __init__(
+        self, sizes: Sequence[int], weights: Sequence[float | None], seed: int, exact_batch: int | None = None
+    ) -> None:
         self.sizes = list(sizes)
         self.seed = seed
-        self.pattern = source_pattern(shares(sizes, weights))
+        share = shares(sizes, weights) if exact_batch is None else quotas(weights, exact_batch)
+        self.pattern = source_pattern(share, exact_batch or CYCLE)
         hits = self.pattern[None] == np.arange(len(self.sizes))[:, None]
         self.before = np.cumsum(hits, axis=1) - hits
         self.per_cycle = hits.sum(axis=1)
@@ -78,7 +107,7 @@ class Mixture:
 
     def __getitem__(self, position: int) -> Draw:
         """The draw at a position counted from the start of training."""
-        cycle, place = divmod(position, CYCLE)
+        cycle, place = divmod(position, len(self.pattern))
         source = int(self.pattern[place])
         taken = cycle * int(self.per_cycle[source]) + int(self.before[source, place])
         epoch, within = divmod(taken, self.sizes[source])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
@@ -9,6 +10,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 
+from ocr.averaging import WeightAverage
 from ocr.recognition.four_stage import FourStage
 from ocr.recognition.recognizer import Recognizer
 from ocr.recognition.samples import Tall, normalise
@@ -39,6 +41,7 @@ class RecognitionModule(pl.LightningModule):
         keep_ratio, variable_width, tall: as the encoder of the training samples.
         batch_size: words per forward pass of validation, and of whoever deploys the checkpoint.
         precision: of validation and deployment, ``fp32`` or ``bf16``; that of training is the trainer's.
+        ema_decay: of an average of the weights, per step, in [0, 1); it is what validates and is deployed.  None: none.
         channels_last: store images and weights with the channels last, which is faster in bf16.
     """
 
@@ -55,6 +58,7 @@ class RecognitionModule(pl.LightningModule):
         channels_last: bool = True,
         variable_width: bool = False,
         tall: Tall = "keep",
+        ema_decay: float | None = None,
     ) -> None:
         super().__init__()
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
@@ -70,8 +74,11 @@ class RecognitionModule(pl.LightningModule):
             "variable_width": variable_width,
             "tall": tall,
         }
-        self.recognizer = Recognizer(network, keep_ratio, batch_size, precision, variable_width, tall)
+        self.average = None if ema_decay is None else WeightAverage(network, ema_decay)
+        deployed = network if self.average is None else self.average.network
+        self.recognizer = Recognizer(deployed, keep_ratio, batch_size, precision, variable_width, tall)
         self.validated: list[tuple[str, Reading]] = []
+        self.keys: list[str] = []
 
     def deployable(self) -> Recognizer:
         """The recogniser with the present weights."""
@@ -86,9 +93,34 @@ class RecognitionModule(pl.LightningModule):
         images_BCHW = normalise(batch.images_BCHW).contiguous(memory_format=self.memory_format)
         loss = self.network.loss(images_BCHW, batch.texts, batch.widths_B)
         if not torch.isfinite(loss):
-            raise FloatingPointError(_not_finite(loss, batch.keys, self.global_step))
+            raise FloatingPointError(_not_finite("loss", loss, batch.keys, self.global_step))
+        self.keys = batch.keys
         self.log("train/loss", loss, batch_size=len(batch.texts))
         return loss
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the norm, and stop before a gradient that is not finite can spoil the weights.
+
+        A loss scaler (fp16) leaves such steps out by itself.
+
+        Raises:
+            FloatingPointError: the gradient is not finite; the message names the batch's keys.
+        """
+        limit = math.inf if gradient_clip_val is None else gradient_clip_val
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit)
+        if getattr(self.trainer.precision_plugin, "scaler", None) is None and not torch.isfinite(norm):
+            raise FloatingPointError(_not_finite("gradient", norm, self.keys, self.global_step))
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Step, then let the average follow: before any callback can save a checkpoint."""
+        super().optimizer_step(*args, **kwargs)
+        if self.average is not None:
+            self.average.update(self.network)
 
     def on_validation_epoch_start(self) -> None:
         """Forget the readings of the last validation."""
@@ -127,13 +159,11 @@ class RecognitionModule(pl.LightningModule):
             "format": 1,
             "task": "recognition",
             "network": {**self.network_config, "charset": self.network.codec.charset.node()},
-            "weights": "network.",
+            "weights": "network." if self.average is None else "average.network.",
             "inference": dict(self.inference),
         }
 
 
-def _not_finite(loss: torch.Tensor, keys: list[str], step: int) -> str:
+def _not_finite(what: str, value: torch.Tensor, keys: list[str], step: int) -> str:
     named = ", ".join(keys[:8]) + (f" and {len(keys) - 8} more" if len(keys) > 8 else "")
-    return (
-        f"the loss is {loss.item()} at step {step}, batch of {named}: lower the learning rate or look at these samples"
-    )
+    return f"the {what} is {value.item()} at step {step}, batch of {named}: lower the learning rate or look at these samples"

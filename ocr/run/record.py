@@ -83,7 +83,8 @@ class RunRecord:
     ``overrides`` are those that the name does not spell out.  ``score`` is the validation score ``select`` of the best
     checkpoint, ``best_step`` the step it was reached at.  ``samples_per_second`` is the mean over all attempts, without their
     first steps and validation.  ``undecodable`` counts samples that were skipped because their picture cannot be decoded and
-    names the first.  ``init`` says where the first weights came from.
+    names the first.  ``init`` says where the first weights came from; ``recipe``
+    is the recipe's name, with the keys in which the run departs from it.
     """
 
     name: str
@@ -106,6 +107,7 @@ class RunRecord:
     seconds: float = 0.0
     data: dict[str, Any] = field(default_factory=dict)
     init: dict[str, Any] | None = None
+    recipe: str | None = None
     undecodable: dict[str, Any] = field(default_factory=dict)
     attempts: list[dict[str, Any]] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=versions)

@@ -23,9 +23,10 @@ from ocr.run.data import data_module, unseen_sets
 from ocr.run.evaluate import check_protocol, evaluate_checkpoint, open_sets, print_scores
 from ocr.run.folder import CONFIG, held, open_record, run_folder
 from ocr.run.inspection import inspect, show_findings
-from ocr.run.logging import Journal
+from ocr.run.logging import PREDICTIONS, Journal
 from ocr.run.pictures import Pictures
 from ocr.run.progress import ProgressLine
+from ocr.run.recipe import recipe_label
 from ocr.run.record import RunRecord, Status, forget_peak_memory, leads, write_atomically
 from ocr.run.saving import Checkpoints, Interrupted, WholeFiles
 from ocr.run.start import content_of, initialise
@@ -87,7 +88,10 @@ def train(config: Config) -> float:
 
 
 def _readable(error: Exception, folder: Path) -> Exception:
-    """A place that cannot be written as one line; any other error as it is."""
+    """A place that cannot be written, or a number that is none, as one line; any other error as it is."""
+    if isinstance(error, FloatingPointError):
+        kept = folder / checkpoint.LAST
+        return ValueError(f"{error}; {kept} is from before it" if kept.exists() else str(error))
     if not isinstance(error, OSError) or error.errno not in UNWRITABLE:
         return error
     return ValueError(
@@ -168,6 +172,7 @@ class _Run:
         self.tests = self._test_sets()
         network = self._network()
         data = data_module(settings, network)
+        record.recipe = recipe_label(settings)
         record.data, record.max_steps = data.fingerprints(), settings["length"]["max_steps"]
         record.parameters = sum(p.numel() for p in network.parameters())
         show_data(data, console)
@@ -258,6 +263,7 @@ class _Run:
             "model": record.model,
             "settings": settings,
             "config_hash": record.config_hash,
+            "recipe": record.recipe,
             "trained_on": record.data,
         }
         checkpoints = Checkpoints(self.folder, settings["select"], length["save_every"], length["val_every"], origin)
@@ -306,7 +312,7 @@ class _Run:
                 "it does not learn"
             )
         if self.tests:
-            out = self.folder / "predictions"
+            out = self.folder / PREDICTIONS
             record.scores = evaluate_checkpoint(self.folder / checkpoint.BEST, self.tests, settings, out, console)
             print_scores(record.scores, console)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr.data.mixing import CYCLE, Draw, MixedBatchSampler, Mixture, shares
+from ocr.data.mixing import CYCLE, Draw, MixedBatchSampler, Mixture, quotas, shares
 
 
 @settings(max_examples=40, deadline=None)
@@ -74,3 +74,56 @@ def test_processes_share_the_global_batch_without_overlap() -> None:
     ranks = [list(islice(MixedBatchSampler(mixture, 4, rank=r, world=2), 20)) for r in range(2)]
     joined: list[list[Draw]] = [a + b for a, b in zip(*ranks, strict=True)]
     assert joined == single
+
+
+@pytest.mark.parametrize(
+    ("weights", "batch", "wanted"),
+    [
+        ([None, None], 192, [96, 96]),
+        ([None, None, None], 12, [4, 4, 4]),
+        ([1.0, 5.0], 6, [1, 5]),
+        ([0.7, 0.2, 0.1], 10, [7, 2, 1]),
+        ([1.0, 0.0], 7, [7, 0]),
+    ],
+)
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_quotas_hold_in_every_batch_of_every_process(
+    weights: list[float | None], batch: int, wanted: list[int], world: int
+) -> None:
+    sizes = [1000, 17, 5][: len(weights)]
+    for rank in range(world):
+        mixture = Mixture(sizes, weights, 3, exact_batch=batch)
+        for draws in islice(MixedBatchSampler(mixture, batch, rank=rank, world=world), 40):
+            counts = Counter(d.source for d in draws)
+            assert [counts[source] for source in range(len(weights))] == wanted
+
+
+def test_processes_with_quotas_share_every_pass_and_resume_anywhere() -> None:
+    def batches(rank: int, start: int, count: int) -> list[list[Draw]]:
+        mixture = Mixture([24, 5], [None, None], 8, exact_batch=4)
+        return list(islice(MixedBatchSampler(mixture, 4, start=start, rank=rank, world=2), count))
+
+    together = [draw for a, b in zip(batches(0, 0, 60), batches(1, 0, 60), strict=True) for draw in (*a, *b)]
+    for source, size in ((0, 24), (1, 5)):
+        visits = Counter((d.epoch, d.index) for d in together if d.source == source)
+        assert set(visits.values()) == {1}, "a sample came twice in one pass"
+        whole = max(epoch for epoch, _ in visits)
+        assert {(e, i) for e in range(whole) for i in range(size)} <= set(visits), "a pass left a sample out"
+    for rank in (0, 1):
+        assert batches(rank, 17, 43) == batches(rank, 0, 60)[17:]
+
+
+def test_without_quotas_the_order_is_what_it_was() -> None:
+    united = Mixture([30, 10], [None, None], 0)
+    first = Counter(united[i].source for i in range(CYCLE))
+    assert first == {0: CYCLE * 3 // 4, 1: CYCLE // 4}
+    assert [united[i].source for i in range(8)] == [0, 0, 1, 0, 0, 0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("weights", "batch", "multiple"), [([None, None], 191, 2), ([1.0, 5.0], 8, 6), ([None, None, None], 16, 3)]
+)
+def test_quotas_that_cannot_hold_are_refused(weights: list[float | None], batch: int, multiple: int) -> None:
+    with pytest.raises(ValueError, match=rf"batch of {batch} .* multiple of {multiple}") as caught:
+        quotas(weights, batch)
+    assert "\n" not in str(caught.value)

@@ -27,6 +27,7 @@ SCENES = [
 RECIPES = {
     "crnn": ["model=crnn", *WORDS, "seq.hidden=16", "augment=words"],
     "attention": ["model=rare", *WORDS, "seq.hidden=16", "pred.hidden=16"],
+    "modern": ["model=crnn", "recipe=modern", *WORDS, "seq.hidden=16", "module.ema_decay=0.9"],
     "craft-strong": [*SCENES, "data=synthtext"],
     "craft-weak": [*SCENES, "data=synthtext+icdar2015", "data.sources.icdar2015.weight=1"],
 }

@@ -33,6 +33,7 @@ def interrupt_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
         ("crnn", 0, 1),
         ("crnn", 2, 4),
         ("attention", 0, 3),
+        ("modern", 0, 4),
         ("craft-strong", 0, 2),
         ("craft-weak", 0, 5),
         ("craft-weak", 2, 3),
