@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from ocr.config import CONF, build, compose_config, identity_hash, keys_of, names_in, plain
 
 ROOT = CONF.parent
-RECOGNISERS = [m for m in names_in("model") if m != "craft"]
+RECOGNISERS = [m for m in names_in("model") if not m.startswith("craft")]
 
 
 def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

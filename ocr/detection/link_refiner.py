@@ -7,11 +7,14 @@ affinity takes the place of its own.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ocr.detection.craft import CRAFT, ConvNorm, scaled
+from ocr.detection.backbones import VGG16BN, Backbone, ConvNorm, scaled
+from ocr.detection.craft import CRAFT
 
 DILATIONS = (6, 12, 18, 24)
 
@@ -74,10 +77,13 @@ class RefinedCRAFT(CRAFT):
     Args:
         width: CRAFT's multiplier.
         refiner_width: the refiner's.
+        backbone: CRAFT's encoder, given the width.
     """
 
-    def __init__(self, width: float = 1.0, refiner_width: float = 1.0) -> None:
-        super().__init__(width)
+    def __init__(
+        self, width: float = 1.0, refiner_width: float = 1.0, backbone: Callable[[float], Backbone] = VGG16BN
+    ) -> None:
+        super().__init__(width, backbone)
         self.requires_grad_(False)
         self.refiner = LinkRefiner(self.feature_channels, refiner_width)
 

@@ -20,7 +20,7 @@ from ocr.render.vocabulary import Part, vocabulary
 from ocr.render.word import render_word
 from ocr.render.writing import Demand, usable
 from ocr.seeding import generator
-from ocr.types import Scene, Word
+from ocr.types import Scene, SceneWord, Word
 
 PRESET = "scene"
 """The preset where none is named."""
@@ -164,6 +164,27 @@ class RenderedScenes(_Rendered):
     def __getitem__(self, index: int) -> Scene:
         look, rng = self._drawn(index)
         return render_blocks(look, rng, *look.picture, self.key(index), self.demand).scene
+
+
+class RenderedLines(_Rendered):
+    """Scenes labelled by lines of text, as CTW-1500 is, for a link refiner; see :class:`_Rendered`.
+
+    Every line is one word of the scene, ignored where all that stands in it is.
+    """
+
+    task = "detection"
+
+    def __getitem__(self, index: int) -> Scene:
+        look, rng = self._drawn(index)
+        rendered = render_blocks(look, rng, *look.picture, self.key(index), self.demand)
+        scene, words = rendered.scene, iter(rendered.scene.words)
+        lines = []
+        texts = (text for block in rendered.blocks for text in block.split("\n"))
+        for polygon, text in zip(scene.lines or [], texts, strict=True):
+            parts = [next(words) for _ in text.split(" ")]
+            ignore = all(word.ignore for word in parts)
+            lines.append(SceneWord(polygon, text, ignore, None, parts[0].script, parts[0].direction))
+        return Scene(scene.image, lines, scene.key, "word", scene.lines)
 
 
 class _Accepted:
