@@ -11,7 +11,7 @@ DONE   := $(VENV)/.installed
 BENCH  := OMP_NUM_THREADS=1 $(BIN)/python -m experiments.bench
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-data test test-slow bench-boxes bench-craft bench-data-prep bench-maps lint types format clean-demo
+.PHONY: help install demo demo-data test test-slow bench-boxes bench-craft bench-data-prep bench-maps bench-render lint types format clean-demo
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench-data-prep: $(DONE)  ## words written a second by one core, and the memory 
 
 bench-maps: $(DONE)  ## score maps against one warped patch per box
 	@$(BENCH).maps
+
+bench-render: $(DONE)  ## rendered crops and scenes a second on one core in three languages, and a worker's memory
+	@$(BENCH).render
 
 lint: $(DONE)  ## ruff: style and mistakes
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
