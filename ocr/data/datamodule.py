@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import signal
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ocr.data.endless import Endless
 from ocr.data.mixing import Draw, MixedBatchSampler, Mixture, quotas, shares
+from ocr.data.processes import die_with_parent
 from ocr.data.sets import MissingSet, SceneSet, WordSet, is_validation, open_set
 from ocr.data.statistics import Audit, audit
 from ocr.data.store import UndecodableImage
@@ -25,13 +24,16 @@ from ocr.types import Scene, SceneBatch, Word, WordBatch
 
 NEAREST_TRIES = 100
 """How many neighbours of an undecodable sample are tried before the run gives up."""
-PR_SET_PDEATHSIG = 1
 
 
 class Encoder(Protocol):
-    """Turns samples into training items in a worker, and items into a batch; a pure function of (sample, rng)."""
+    """Turns samples into training items in a worker, and items into a batch; a pure function of (sample, rng).
 
-    def train(self, sample: Any, rng: np.random.Generator) -> Any:
+    One that takes nothing from chance says ``chance = False``, and gets no generator; one that wants words in grey says
+    ``grey = True``, and they are decoded straight to it.
+    """
+
+    def train(self, sample: Any, rng: np.random.Generator | None) -> Any:
         """One training item."""
         ...
 
@@ -71,26 +73,53 @@ class TrainingSamples(Dataset[Any]):
         self.parts = parts
         self.encoder = encoder
         self.seed = seed
+        self.chance: bool = getattr(encoder, "chance", True)
+        grey = getattr(encoder, "grey", False)
+        self.read: list[Callable[[int], Any]] = [
+            getattr(p.set, "grey", p.set.__getitem__) if grey else p.set.__getitem__ for p in parts
+        ]
+        self.whole = grey and hasattr(encoder, "gather")
+
+    def __getitems__(self, draws: list[Draw]) -> list[tuple[Any, list[str]]] | WordBatch:
+        """What goes into one batch: samples one by one, or all at once by an encoder that gathers grey words."""
+        if not self.whole:
+            return [self[draw] for draw in draws]
+        skipped: list[str] = []
+        batch: WordBatch = self.encoder.gather(self._words(draws, skipped), len(draws))  # type: ignore[attr-defined]
+        batch.skipped = skipped
+        return batch
+
+    def _words(self, draws: list[Draw], skipped: list[str]) -> Iterator[Word]:
+        for draw in draws:
+            try:
+                yield self.read[draw.source](self.parts[draw.source].place(draw))
+            except UndecodableImage:
+                yield self._sample(draw, skipped)[0]
 
     def __getitem__(self, draw: Draw) -> tuple[Any, list[str]]:
         """The encoded sample, and the keys of undecodable ones it stands in for."""
-        part = self.parts[draw.source]
         skipped: list[str] = []
+        sample, index = self._sample(draw, skipped)
+        rng = generator(self.seed, "augment", draw.source, draw.epoch, index) if self.chance else None
+        return self.encoder.train(sample, rng), skipped
+
+    def _sample(self, draw: Draw, skipped: list[str]) -> tuple[Any, int]:
+        """The sample drawn, or the next that can be decoded, and its place in the set."""
+        part, read = self.parts[draw.source], self.read[draw.source]
         for step in range(NEAREST_TRIES):
             index = part.place(draw, step)
             try:
-                sample = part.set[index]
+                return read(index), index
             except UndecodableImage as error:
                 skipped.append(error.key)
-                continue
-            rng = generator(self.seed, "augment", draw.source, draw.epoch, index)
-            return self.encoder.train(sample, rng), skipped
         raise ValueError(
             f"{part.name}: {NEAREST_TRIES} pictures in a row cannot be decoded, from {skipped[0]} on: verify the set"
         )
 
-    def collate(self, items: list[tuple[Any, list[str]]]) -> SceneBatch | WordBatch:
+    def collate(self, items: list[tuple[Any, list[str]]] | WordBatch) -> SceneBatch | WordBatch:
         """A batch that also names the samples that were skipped."""
+        if isinstance(items, WordBatch):
+            return items
         batch = self.encoder.collate([item for item, _ in items])
         batch.skipped = [key for _, keys in items for key in keys]
         return batch
@@ -126,15 +155,6 @@ def _own_validation(root: str, task: str, name: str) -> SceneSet | WordSet | Non
 
 def _whole(samples: list[Scene | Word | None]) -> list[Scene | Word]:
     return [s for s in samples if s is not None]
-
-
-def die_with_parent() -> None:
-    """Ask Linux to end this process when its parent dies, however that was killed.
-
-    A loader process whose parent was killed would otherwise wait for ever on a full pipe, for its siblings hold the other end.
-    """
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _start_worker(_: int) -> None:

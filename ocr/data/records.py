@@ -151,6 +151,13 @@ def meta_fields(record: bytes) -> dict[str, Any]:
     return content
 
 
+def meta_key(record: bytes) -> str:
+    """The key in a sample's record, which stands first in it."""
+    if record.startswith(b'{"key":"') and b"\\" not in record:
+        return record[8 : record.index(b'"', 8)].decode()
+    return str(json.loads(record)["key"])
+
+
 def check_characters(text: str | None, characters: Quads | None) -> None:
     """Refuse character quads that are not one finite quad per grapheme cluster of ``text`` but spaces (ValueError)."""
     if characters is None:

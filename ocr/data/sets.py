@@ -128,6 +128,10 @@ class WordSet(_PreparedSet):
     def __getitem__(self, index: int) -> Word:
         return self.store.word(index)
 
+    def grey(self, index: int) -> Word:
+        """``set[index]`` with its picture decoded straight to grey, height x width, and without what else is known of it."""
+        return self.store.grey_word(index)
+
     def without_picture(self, index: int) -> Word:
         """The word with an empty picture: what is known of one whose picture cannot be decoded."""
         return self.store.word(index, NO_PICTURE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -83,21 +83,30 @@ def _with_channels(image: Pixels, channels: int) -> Pixels:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY if channels == 1 else cv2.COLOR_GRAY2RGB), np.uint8)
 
 
-def _resized(image: Pixels, height: int, width: int) -> Pixels:
-    shrunk = (min(height, image.shape[0]), min(width, image.shape[1]))
-    if shrunk != image.shape[:2]:
-        image = np.asarray(cv2.resize(image, shrunk[::-1], interpolation=cv2.INTER_AREA), np.uint8)
-    if shrunk != (height, width):
-        image = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+def _resized(image: Pixels, height: int, width: int, out: Pixels | None = None) -> Pixels:
+    """The picture at this size, in ``out`` where that is given."""
+    high, wide = image.shape[:2]
+    grows = high < height or wide < width
+    if high > height or wide > width:
+        size = (wide if wide < width else width, high if high < height else height)
+        image = cv2.resize(image, size, None if grows else out, interpolation=cv2.INTER_AREA)
+    if grows:
+        return cv2.resize(image, (width, height), out, interpolation=cv2.INTER_CUBIC)
+    if out is not None and (high, wide) == (height, width):
+        out[:] = image
     return image
 
 
 def collate_pixels(images: Sequence[Pixels]) -> torch.Tensor:
     """Pictures of one height as a batch: (B, C, H, W) uint8, stored with the channels last; narrow ones have zeros on the right."""
     height, _, channels = images[0].shape
-    batch_BHWC = np.zeros((len(images), height, max(image.shape[1] for image in images), channels), np.uint8)
-    for row, image in zip(batch_BHWC, images, strict=True):
-        row[:, : image.shape[1]] = image
+    widths = [image.shape[1] for image in images]
+    widest = max(widths)
+    if min(widths) == widest:
+        return torch.from_numpy(np.concatenate(images).reshape(-1, height, widest, channels)).permute(0, 3, 1, 2)
+    batch_BHWC = np.zeros((len(images), height, widest, channels), np.uint8)
+    for row, image, width in zip(batch_BHWC, images, widths, strict=True):
+        row[:, :width] = image
     return torch.from_numpy(batch_BHWC).permute(0, 3, 1, 2)
 
 
@@ -122,6 +131,9 @@ class TrainingWord:
 
 class WordEncoder:
     """Turns words into training samples, in a worker; a pure function of (word, rng).
+
+    Without augmentation a grey network's words are asked for in grey (``grey``), which is decoded straight from a JPEG, and no
+    generator is made (``chance``).
 
     Args:
         codec: of the network; it decides which labels can be learnt.
@@ -152,15 +164,34 @@ class WordEncoder:
             tall=tall,
         )
         self.augment = augment
+        self.chance = augment is not None
+        self.grey = channels == 1 and augment is None
+        self.stretched = not keep_ratio and not variable_width and tall == "keep"
+        self.size = (height, width)
 
     def reject(self, text: str) -> str | None:
         """Why a label cannot be learnt, or None (:meth:`ocr.recognition.codec.Codec.reject`)."""
         return self.codec.reject(text)
 
-    def train(self, word: Word, rng: np.random.Generator) -> TrainingWord:
+    def train(self, word: Word, rng: np.random.Generator | None) -> TrainingWord:
         """The word's picture, augmented and at the network's size, with its text untouched."""
-        image = word.image if self.augment is None else self.augment(word.image, rng)
+        image = word.image
+        if self.augment is not None:
+            assert rng is not None
+            image = self.augment(image, rng)
         return TrainingWord(self.fit(image), word.text, word.key)
+
+    def gather(self, words: Iterable[Word], count: int) -> WordBatch:
+        """:meth:`train` and :meth:`collate` in one for ``count`` grey words: each is stretched into its place in the batch."""
+        if not self.stretched:
+            return self.collate([self.train(word, None) for word in words])
+        (height, width), texts, keys = self.size, [], []
+        batch_BHW = np.empty((count, height, width), np.uint8)
+        for row_HW, word in zip(batch_BHW, words, strict=True):
+            _resized(word.image, height, width, row_HW)
+            texts.append(word.text)
+            keys.append(word.key)
+        return WordBatch(torch.from_numpy(batch_BHW).unsqueeze(1), texts, keys)
 
     def collate(self, items: Sequence[TrainingWord]) -> WordBatch:
         """Samples as one batch; the images stay uint8 until they are on the device."""

@@ -15,7 +15,8 @@ import pytorch_lightning as pl
 
 from ocr import sweep
 from ocr.config import Config, as_yaml, build, plain, set_names, sweep_job, unnamed_choices
-from ocr.data.datamodule import DataModule, die_with_parent
+from ocr.data.datamodule import DataModule
+from ocr.data.processes import die_with_parent
 from ocr.run import checkpoint, hardware
 from ocr.run.announce import show_config, show_data, show_end
 from ocr.run.callbacks import ReproducibleSteps, Rows, SkippedSamples
@@ -23,6 +24,7 @@ from ocr.run.data import data_module, unseen_sets
 from ocr.run.evaluate import check_protocol, evaluate_checkpoint, open_sets, print_scores
 from ocr.run.folder import CONFIG, held, open_record, run_folder
 from ocr.run.inspection import inspect, show_findings
+from ocr.run.label_watch import LabelWatch
 from ocr.run.logging import PREDICTIONS, Journal
 from ocr.run.pictures import Pictures
 from ocr.run.progress import ProgressLine
@@ -143,11 +145,12 @@ class _Callbacks:
     skipped: SkippedSamples
     rows: Rows
     pictures: Pictures
+    labels: LabelWatch
     progress: ProgressLine | None
     checkpoints: Checkpoints
 
     def in_order(self) -> list[pl.Callback]:
-        every = (self.steps, self.skipped, self.rows, self.pictures, self.progress, self.checkpoints)
+        every = (self.steps, self.skipped, self.rows, self.pictures, self.labels, self.progress, self.checkpoints)
         return [callback for callback in every if callback is not None]
 
 
@@ -268,11 +271,13 @@ class _Run:
         }
         checkpoints = Checkpoints(self.folder, settings["select"], length["save_every"], length["val_every"], origin)
         batch, shown = settings["loader"]["batch_size"], settings["progress"] and leads()
+        sheets = settings["pictures"] if leads() else 0
         return _Callbacks(
             ReproducibleSteps(settings["seed"]),
             SkippedSamples(batch, console),
             Rows(journal, batch, length["log_every"], checkpoints),
-            Pictures(journal, self.protocol, length["val_every"], settings["pictures"] if leads() else 0),
+            Pictures(journal, self.protocol, length["val_every"], sheets),
+            LabelWatch(journal, console, length["val_every"], sheets),
             ProgressLine(record.model, length["max_steps"], batch, console) if shown else None,
             checkpoints,
         )
