@@ -275,3 +275,26 @@ def test_entities_are_not_expanded(tmp_path, prepare, picture):
         FORMS["ctw1500_xml"].parse(deep.encode())
     with pytest.raises(Unusable, match="label file is not JSON"):
         FORMS["rects"].parse(b"[" * 100_000)
+
+
+@pytest.mark.parametrize("kind", PACKERS)
+def test_damaged_archives_are_refused_or_lose_members_but_nothing_else(tmp_path, kind):
+    rng = np.random.default_rng(7)
+    files = {f"a/b{i}.bin": rng.bytes(300) + bytes(400) for i in range(6)}
+    content = PACKERS[kind](files)
+    refused = lost = 0
+    for _ in range(60):
+        path = tmp_path / f"x.{kind}"
+        path.write_bytes(damaged(content, rng))
+        try:
+            members = dict(scan(path))
+        except ValueError:
+            refused += 1
+            continue
+        for file in members.values():
+            try:
+                file.read()
+            except Unusable:
+                lost += 1
+    assert refused > 10
+    assert refused + lost > 40
