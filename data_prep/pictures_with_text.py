@@ -13,6 +13,7 @@ from data_prep.labels import Labels
 from data_prep.picture import checked
 from data_prep.raw import PICTURES, Part
 from data_prep.samples import Drop, RawScene, Sample, Unusable
+from data_prep.spelling import spell
 
 Files = list[tuple[str, RawFile]]
 """Files with what a message calls them: the name of their part and their own."""
@@ -22,8 +23,8 @@ Files = list[tuple[str, RawFile]]
 class Entry:
     """A picture and its labels, in a file or read already; what is missing is None.
 
-    ``key`` is the path of the picture as the set has it, ``label_name`` what a message calls the labels; ``fault`` is
-    why the entry cannot be used, when that is known before it is read.
+    ``key`` is the path of the picture as the set has it, ``label_name`` what a message calls the labels; ``characters`` is
+    a file of single characters beside them. ``fault`` is why the entry cannot be used, when that is known before it is read.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Entry:
     label: RawFile | Labels | None
     label_name: str
     fault: str | None = None
+    characters: RawFile | None = None
 
 
 def pictures_of(part: Part) -> Files:
@@ -100,6 +102,8 @@ def scene(form: Form, entry: Entry) -> Iterator[Sample]:
         raise Unusable("label file has no picture")
     try:
         labels = entry.label if isinstance(entry.label, Labels) else parse(form, entry.label.read())
+        if entry.characters is not None:
+            spell(labels, parse(form, entry.characters.read()).words)
     except Unusable as error:
         yield Drop("detection", str(error), f"{entry.label_name} {error.where}")
         return

@@ -6,15 +6,14 @@ ReCTS has boxes of single characters beside those of lines; they are given to th
 from __future__ import annotations
 
 import json
-import unicodedata
 from typing import Any
 
 import numpy as np
-import shapely
 
 from data_prep.labels import Labels, labelled
 from data_prep.samples import Unusable
-from ocr.types import Direction, Points, Quads, SceneWord
+from data_prep.spelling import spell
+from ocr.types import SceneWord
 
 ILLEGIBLE = 1
 
@@ -22,8 +21,7 @@ ILLEGIBLE = 1
 def parse(content: bytes) -> Labels:
     """``{"chars": […], "lines": […]}``, each an object with ``points`` (8 numbers), ``transcription`` and ``ignore``.
 
-    The characters of a line are the boxes whose centres it holds. In the order of reading, left to right or top to bottom,
-    they must spell the line; where they do not, the line is one to ignore, for its character boxes cannot be used.
+    Characters are given to lines by :func:`data_prep.spelling.spell`.
 
     Raises:
         Unusable: the file is not JSON, or not of this form.
@@ -45,10 +43,8 @@ def parse(content: bytes) -> Labels:
         if line is None:
             labels.fault(f"lines {number}", "object does not hold points and transcription")
             continue
-        fault = None if line.ignore or line.text is None else _spell(line, characters)
         labels.add(line, f"lines {number}")
-        if fault:
-            labels.fault(f"lines {number}", fault)
+    spell(labels, characters)
     return labels
 
 
@@ -102,33 +98,3 @@ def _word(item: Any, ignore: str, exactly: int = 0) -> SceneWord | None:
         script if isinstance(script, str) and script else "Latin" if ignore == "illegibility" else "Chinese",
         ignore=item.get(ignore) in (ILLEGIBLE, "1", True),
     )
-
-
-def _spell(line: SceneWord, characters: list[SceneWord]) -> str | None:
-    """Give a line its characters and its direction; what is wrong when they do not spell it."""
-    assert line.text is not None
-    hull = shapely.convex_hull(shapely.multipoints(line.polygon))
-    inside = [c for c in characters if _is_one(c.text) and shapely.contains_xy(hull, *np.mean(c.polygon, axis=0))]
-    text = "".join(line.text.split())
-    for axis, direction in _axes(line.polygon):
-        ordered = sorted(inside, key=lambda c: float(np.mean(c.polygon, axis=0)[axis]))
-        if "".join(c.text or "" for c in ordered) == text:
-            line.characters = _quads(ordered)
-            line.direction = direction
-            return None
-    line.ignore = True
-    return "line ignored: the characters in it do not spell it"
-
-
-def _is_one(text: str | None) -> bool:
-    return text is not None and len(text) == 1 and not unicodedata.combining(text)
-
-
-def _axes(polygon: Points) -> list[tuple[int, Direction]]:
-    axes: list[tuple[int, Direction]] = [(0, "horizontal"), (1, "stacked")]
-    width, height = np.ptp(polygon, axis=0)
-    return axes if width >= height else axes[::-1]
-
-
-def _quads(characters: list[SceneWord]) -> Quads:
-    return np.asarray(np.stack([c.polygon for c in characters]), np.float32)

@@ -219,7 +219,7 @@ def test_rects_gives_characters_to_their_line_in_reading_order():
     first, second = labels.words[:2]
     assert first.characters.mean(1)[:, 0].tolist() == [5, 15, 25]
     assert second.characters.mean(1)[:, 1].tolist() == [5, 15, 25]
-    assert [f.reason for f in labels.faults] == ["line ignored: the characters in it do not spell it"]
+    assert [f.reason for f in labels.faults] == ["word ignored: the characters in it do not spell it"]
 
 
 def test_rects_is_a_set_of_characters(raw, prepare, picture):

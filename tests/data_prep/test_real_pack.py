@@ -116,6 +116,17 @@ def test_every_scene_of_the_pack_is_prepared(name, packed, tmp_path):
     assert verify(tmp_path / "detection" / name / "test") == []
 
 
+def test_real_character_boxes_spell_most_lines(tmp_path):
+    raw = PACK / "det/aicup_tw16"
+    assert main(["scenes", "--raw", str(raw), "--name", "signs", "--characters", "--out", str(tmp_path)]) == 0
+    scenes = open_set(tmp_path, "detection", "signs", "test")
+    words = [w for i in range(len(scenes)) for w in scenes.without_picture(i).words]
+    spelt = [w for w in words if w.characters is not None]
+    assert len(words) == 142
+    assert len(spelt) == 62
+    assert sum(len(w.characters) for w in spelt) > 0.6 * 214
+
+
 @pytest.mark.parametrize(
     ("archive", "words", "ignored", "points"),
     [

@@ -83,3 +83,33 @@ def test_a_picture_without_words_is_kept(folder, prepare):
 
 def test_a_folder_without_pictures_is_refused(tmp_path, prepare):
     assert f"no pictures with label files in {tmp_path}" in prepare("scenes", tmp_path, "--name", "mine").error
+
+
+def test_single_characters_beside_the_words_are_given_to_them(folder, prepare):
+    raw = folder(f"{QUAD},ab\n50,10,60,10,60,40,50,40,上下\n70,10,90,10,90,20,70,20,lost\n70,30,90,30,90,40,70,40,###")
+    (raw / "gt_char").mkdir()
+    boxes = {
+        "b": (25, 10, 40, 20),
+        "a": (10, 10, 25, 20),
+        "下": (50, 25, 60, 40),
+        "上": (50, 10, 60, 25),
+        "l": (70, 10, 75, 20),
+    }
+    lines = [f"{x0},{y0},{x1},{y0},{x1},{y1},{x0},{y1},{c}" for c, (x0, y0, x1, y1) in boxes.items()]
+    (raw / "gt_char/gt_0.txt").write_text("\n".join(lines), encoding="utf-8")
+    (plain,) = scenes(prepare("scenes", raw, "--name", "mine"))
+    assert (plain.label_kind, sum(w.ignore for w in plain.words)) == ("word", 1)
+    result = prepare("scenes", raw, "--name", "mine", "--characters")
+    (scene,) = scenes(result)
+    assert [(w.text, w.direction, w.ignore) for w in scene.words] == [
+        ("ab", "horizontal", False),
+        ("上下", "stacked", False),
+        ("lost", "horizontal", True),
+        (None, "horizontal", True),
+    ]
+    assert scene.label_kind == "char"
+    np.testing.assert_array_equal(scene.words[0].characters[:, 0], [[10, 10], [25, 10]])
+    np.testing.assert_array_equal(scene.words[1].characters[:, 0], [[50, 10], [50, 25]])
+    assert result.listed("detection/mine/test") == [
+        "word ignored: the characters in it do not spell it\tgt/gt_0.txt line 3"
+    ]
