@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from ocr.data.endless import Endless
+from ocr.data.label_index import remembered, remembered_audit
 from ocr.data.mixing import Draw, MixedBatchSampler, Mixture, quotas, shares
 from ocr.data.processes import die_with_parent
 from ocr.data.sets import MissingSet, SceneSet, WordSet, is_validation, open_set
-from ocr.data.statistics import Audit, audit
+from ocr.data.statistics import Audit
 from ocr.data.store import UndecodableImage
 from ocr.seeding import generator
 from ocr.types import Scene, SceneBatch, Word, WordBatch
@@ -250,7 +251,10 @@ class DataModule(pl.LightningDataModule):
         return Part(name, whole, node.get("weight"), train, validation_set, validation, endless=True)
 
     def _held_out(self, whole: SceneSet | WordSet) -> NDArray[np.bool_]:
-        chosen = np.array([is_validation(key, self.share) for key in whole.keys()])  # noqa: SIM118  a set is no mapping
+        def by_key() -> NDArray[np.bool_]:
+            return np.array([is_validation(key, self.share) for key in whole.keys()])  # noqa: SIM118  a set is no mapping
+
+        chosen = np.array(remembered(f"held-out-1-{self.share!r}", whole.fingerprint, len(whole), by_key))
         # a set too small for its share to catch anything still validates on one sample, and trains on the others
         chosen[0] |= not chosen.any()
         chosen[-1] &= len(whole) == 1 or not chosen.all()
@@ -260,8 +264,8 @@ class DataModule(pl.LightningDataModule):
         reject = getattr(self.encoder, "reject", None)
         if reject is None or not isinstance(whole, WordSet):
             return None
-        texts = whole.texts()
-        return audit([texts[i] for i in rows], reject, where=f"data.sources.{name}")
+        rule, where = getattr(self.encoder, "rule", ""), f"data.sources.{name}"
+        return remembered_audit(whole.texts(), rows, reject, rule, whole.fingerprint, where)
 
     def _keep_only(self, count: int) -> None:
         for part in self.parts:

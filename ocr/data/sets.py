@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
+from ocr.data.label_index import LARGE, label_index
 from ocr.data.records import Kind, Manifest, Split, Task, check_place, split_by_folder
 from ocr.data.store import Store
 from ocr.types import Image, Scene, Word
@@ -136,9 +138,9 @@ class WordSet(_PreparedSet):
         """The word with an empty picture: what is known of one whose picture cannot be decoded."""
         return self.store.word(index, NO_PICTURE)
 
-    def texts(self) -> list[str]:
-        """All transcriptions in order, without any picture."""
-        return self.store.texts()
+    def texts(self) -> Sequence[str]:
+        """All transcriptions in order, without any picture; of a large set memory-mapped."""
+        return self.store.texts() if len(self) < LARGE else label_index(self.store)
 
 
 def open_set(root: str | Path, task: str, name: str, split: str) -> SceneSet | WordSet:

@@ -35,6 +35,12 @@ class Codec(ABC):
         self.tokens = [*self.special, *charset.characters, *(["[UNK]"] if maps else [])]
 
     @property
+    def rule(self) -> str:
+        """Everything that :meth:`reject` decides by, as one line: where it is the same, so is every decision."""
+        steps = getattr(self, "time_steps", None)
+        return f"{type(self).__name__} {self.charset.node()} max_length={self.max_length} time_steps={steps}"
+
+    @property
     def classes(self) -> int:
         """Number of classes, special tokens included."""
         return len(self.readable)

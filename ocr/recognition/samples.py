@@ -168,6 +168,7 @@ class WordEncoder:
         self.grey = channels == 1 and augment is None
         self.stretched = not keep_ratio and not variable_width and tall == "keep"
         self.size = (height, width)
+        self.rule = codec.rule
 
     def reject(self, text: str) -> str | None:
         """Why a label cannot be learnt, or None (:meth:`ocr.recognition.codec.Codec.reject`)."""
