@@ -9,14 +9,11 @@ import argparse
 import dataclasses
 import hashlib
 import json
-import multiprocessing
 import os
-import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +22,22 @@ import numpy as np
 from rich.console import Console
 
 from data_prep.progress import tracked
+from data_prep.rendered_pool import rendered_in_order
+from data_prep.rendered_store import pack
 from ocr.data.publish import published
 from ocr.render import VERSION
 from ocr.render.binding import plain
 from ocr.render.fonts import faces
-from ocr.render.look import Look, load_look
+from ocr.render.look import Look, load_language, load_look
 from ocr.render.scene import render_blocks
 from ocr.render.word import render_word
+from ocr.render.writing import usable
 from ocr.seeding import generator
 from ocr.types import Image, Points, SceneWord
 
 MANIFEST = "RENDERED.json"
 QUALITY = 93
 """JPEG quality of the files; the look has put its own compression into the picture before."""
-CHUNK = 20
-"""Samples a worker renders before it reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,15 +211,32 @@ SETS = {
 """The sets that can be rendered, with their looks and the numbers of samples of the demo."""
 
 
+TASKS = {"words": "recognition", "scenes": "detection"}
+"""Prepared sets, by what they hold."""
+PACKED = 1000
+"""Samples of a prepared set where no number is given."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m data_prep rendered``."""
     parser.add_argument("--out", type=Path, required=True, help="folder that receives one sub-folder for every set")
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--set", choices=list(SETS), help="the set to render")
+    which.add_argument(
+        "--set",
+        choices=[*SETS, *TASKS],
+        help="the raw layout to render, or words or scenes for a prepared set that needs no further step",
+    )
     which.add_argument("--demo", action="store_true", help="render every set that the demo needs")
     parser.add_argument("--count", type=int, help="number of samples (default: what the demo uses)")
     parser.add_argument("--test-count", type=int, help="number of test pictures of icdar2015 (default: 60)")
-    parser.add_argument("--look", help="name of a file in conf/render, or a path (default: the set's own look)")
+    parser.add_argument(
+        "--look", help="name of a file in conf/render, or a path (default: the set's own look, or scene)"
+    )
+    parser.add_argument(
+        "--language",
+        help="name of a file in conf/language, for presets such as scene or hard; of words and scenes several: ja,ko",
+    )
+    parser.add_argument("--split", choices=["train", "val", "test"], default="train", help="part of words or scenes")
     parser.add_argument(
         "--seed", type=int, default=0, help="sample i of seed s is the same picture everywhere (default: 0)"
     )
@@ -239,22 +254,34 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ValueError: an argument, a look or a font package is wrong or missing, or a folder holds something else.
     """
+    if args.set in TASKS:
+        languages = tuple((args.language or "en").split(","))
+        count = PACKED if args.count is None else args.count
+        pack(TASKS[args.set], languages, args.look, args.out, count, args.split, args.seed, args.workers)
+        return 0
     for name in SETS if args.demo else [args.set]:
         layout = SETS[name]
         count = layout.count if args.count is None else args.count
         test_count = layout.test_count if args.test_count is None else args.test_count
-        render_set(name, args.out, count, test_count, args.look or layout.look, args.seed, args.workers)
+        render_set(name, args.out, count, test_count, args.look or layout.look, args.seed, args.workers, args.language)
     return 0
 
 
 def render_set(
-    name: str, out: Path, count: int, test_count: int = 0, look: str | None = None, seed: int = 0, workers: int = 1
+    name: str,
+    out: Path,
+    count: int,
+    test_count: int = 0,
+    look: str | None = None,
+    seed: int = 0,
+    workers: int = 1,
+    language: str | None = None,
 ) -> Path:
     """Render one set into ``out/<name>`` and return that folder; returns at once when it is there with the same parameters.
 
     Raises:
-        ValueError: ``name`` is unknown, ``count`` is not positive, ``look`` or one of its fonts is missing, or ``out/<name>`` holds
-            something that was not rendered.
+        ValueError: ``name`` is unknown, ``count`` is not positive, ``look``, ``language`` or one of its fonts is missing, ``look`` is a
+            preset and no language is named, or ``out/<name>`` holds something that was not rendered.
     """
     if name not in SETS:
         raise ValueError(f"no rendered set {name!r}: choose from {', '.join(SETS)}")
@@ -264,9 +291,7 @@ def render_set(
         )
     layout = SETS[name]
     test_count = test_count if layout.test_count else 0
-    chosen = load_look(look or layout.look)
-    for family in chosen.fonts:
-        faces(family, int(chosen.letters.weight.low), int(chosen.letters.weight.high))
+    chosen = _checked_look(load_look(look or layout.look), language, name)
     manifest = _manifest(name, chosen, count, test_count, seed)
     folder = out / name
     if _rendered_before(folder, manifest):
@@ -276,14 +301,32 @@ def render_set(
         records = {}
         for part, number in (("train", count), ("test", test_count)):
             if number:
-                part_look = (
-                    chosen if part == "train" else chosen.replace(words=dataclasses.replace(chosen.words, slice="test"))
-                )
+                part_look = chosen
+                if part == "test":
+                    part_look = chosen.replace(words=dataclasses.replace(chosen.words, slice="test"))
                 label = name if part == "train" else f"{name} test"
                 records[part] = _render_all(Job(draft, part_look, seed, part), layout, number, workers, label)
         layout.finish(draft, records)
         (draft / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     return folder
+
+
+def _checked_look(look: Look, language: str | None, name: str) -> Look:
+    """The look, in the language if one is named, with fonts that are there."""
+    if language is not None:
+        if look.fonts:
+            raise ValueError(f"--language {language}: the look {look.name} has fonts of its own; add --look scene")
+        look = look.written_in(load_language(language), "train")
+        # In MJSynth's layout the text is part of a file name.
+        words = dataclasses.replace(look.words, alphanumeric=look.words.alphanumeric or name == "mjsynth", phrase=0.0)
+        look = look.replace(words=words)
+        usable(look)
+        return look
+    if not look.fonts:
+        raise ValueError(f"the preset {look.name} does not say what is written: add --language en, ja or ko")
+    for family in look.fonts:
+        faces(family, int(look.letters.weight.low), int(look.letters.weight.high))
+    return look
 
 
 def _manifest(name: str, look: Look, count: int, test_count: int, seed: int) -> dict[str, Any]:
@@ -310,30 +353,13 @@ def _rendered_before(folder: Path, manifest: dict[str, Any]) -> bool:
 
 def _render_all(job: Job, layout: Layout, count: int, workers: int, label: str) -> list[Record]:
     """All samples' records in order, rendered by several processes."""
-    chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
-    work = partial(_render_chunk, job, layout)
+    done = rendered_in_order(partial(_render_chunk, job, layout), count, workers)
     console = Console(stderr=True)
     began = time.monotonic()
-    done = _map(work, chunks, min(workers, len(chunks)))
-    records = list(tracked(chain.from_iterable(done), f"render {label}", count, console))
+    records = list(tracked(done, f"render {label}", count, console))
     rate = count / max(time.monotonic() - began, 1e-9)
     console.print(f"rendered {label}: {count:,} samples, {rate:,.0f} a second", highlight=False)
     return records
-
-
-def _map(work: Callable[[range], list[Record]], chunks: list[range], workers: int) -> Iterator[list[Record]]:
-    if workers == 1:
-        yield from map(work, chunks)
-        return
-    # Spawned, not forked: OpenCV's threads do not survive a fork.
-    with multiprocessing.get_context("spawn").Pool(workers, _start_worker) as pool:
-        yield from pool.imap(work, chunks)
-
-
-def _start_worker() -> None:
-    cv2.setNumThreads(1)
-    # Ctrl-C reaches every process of a terminal; the parent alone answers it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _render_chunk(job: Job, layout: Layout, indices: range) -> list[Record]:

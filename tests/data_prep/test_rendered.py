@@ -15,7 +15,10 @@ from scipy.io import loadmat
 
 from data_prep import rendered
 from data_prep.rendered import SETS, add_arguments, render_set, run
+from data_prep.rendered_store import pack
+from ocr.data.sets import open_set
 from ocr.geometry import signed_area
+from ocr.render.source import RenderedWords
 from ocr.render.words import slice_of
 
 
@@ -264,3 +267,37 @@ def test_stand_ins_are_prepared_like_the_originals(raw: Path, tmp_path: Path) ->
     words = Store(tmp_path / "recognition" / "mjsynth" / "train")
     assert words.manifest.kind == "rendered"
     assert len(words) == 39
+
+
+def test_words_and_scenes_of_a_language_are_packed_as_prepared_sets(tmp_path: Path) -> None:
+    for task, workers in (("recognition", 1), ("recognition", 2), ("detection", 1)):
+        count = 22 if task == "recognition" else 2
+        folder = pack(task, ("ja",), "clean", tmp_path / str(workers), count, seed=4, workers=workers)
+        assert folder == tmp_path / str(workers) / task / "rendered_ja" / "train"
+    one, two = (open_set(tmp_path / str(n), "recognition", "rendered_ja", "train") for n in (1, 2))
+    assert one.fingerprint == two.fingerprint
+    assert (one.kind, len(one)) == ("rendered", 22)
+    live = RenderedWords("rendered_ja", {"ja": 1}, "clean", 4)
+    for i in (0, 21):
+        kept, made = one[i], live[i]
+        assert (kept.text, kept.key, kept.script, kept.direction) == (made.text, made.key, made.script, made.direction)
+        np.testing.assert_allclose(kept.characters, made.characters, atol=0.006)
+        assert np.abs(kept.image.astype(int) - made.image).mean() < 6
+    scenes = open_set(tmp_path / "1", "detection", "rendered_ja", "train")
+    assert all(w.characters is not None for w in scenes[1].words)
+
+
+def test_presets_need_a_language_and_other_looks_have_their_own(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"the preset clean does not say what is written: add --language"):
+        render_set("synthtext", tmp_path, 1, look="clean")
+    with pytest.raises(ValueError, match=r"the look synthtext_standin has fonts of its own; add --look scene"):
+        render_set("synthtext", tmp_path, 1, language="ja")
+    with pytest.raises(ValueError, match=r"count 0, seed 0 and workers 1"):
+        pack("recognition", ("en",), None, tmp_path, 0)
+
+
+def test_raw_layouts_hold_other_languages_as_well(tmp_path: Path) -> None:
+    folder = render_set("icdar2015", tmp_path, 1, test_count=1, look="clean", language="ko")
+    text = (folder / "ch4_training_localization_transcription_gt" / "gt_img_1.txt").read_text(encoding="utf-8-sig")
+    assert any("가" <= c <= "힣" for c in text)
+    assert json.loads((folder / "RENDERED.json").read_text())["look"] == "clean"
