@@ -168,7 +168,11 @@ class WordEncoder:
         self.grey = channels == 1 and augment is None
         self.stretched = not keep_ratio and not variable_width and tall == "keep"
         self.size = (height, width)
-        self.rule = codec.rule
+
+    @property
+    def rule(self) -> str:
+        """What :meth:`reject` decides by (:attr:`ocr.recognition.codec.Codec.rule`)."""
+        return self.codec.rule
 
     def reject(self, text: str) -> str | None:
         """Why a label cannot be learnt, or None (:meth:`ocr.recognition.codec.Codec.reject`)."""
