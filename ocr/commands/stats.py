@@ -1,10 +1,11 @@
-"""``ocr stats``: what of some training data a model can learn, and what stands in more than one place."""
+"""``ocr stats``: what of some training data a model can learn, what stands in more than one place, and what it looks like."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-HELP = "count what of some words can be learnt, by reason, and copies between training, validation and test"
+HELP = "what of some training data can be learnt, copies between training, validation and test, histograms, samples"
 EXAMPLE = "ocr stats data=mjsynth+synthtext model=trba root=data --against iiit5k+svt"
 OVERRIDES = True
 
@@ -15,6 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against", default="", metavar="TEST", help="test sets (or paths) to look for copies in, joined with +"
     )
+    parser.add_argument(
+        "--histograms", action="store_true", help="lengths, characters, sizes and shapes as bars as well"
+    )
+    parser.add_argument("--page", metavar="FILE", help="write everything with samples as one HTML page")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -28,15 +33,25 @@ def run(arguments: argparse.Namespace) -> int:
     from ocr.run.data import data_module, unseen_sets
     from ocr.run.evaluate import open_sets
     from ocr.run.inspection import inspect, show_findings
+    from ocr.run.stats import describe, show_described, write_stats_page
     from ocr.terminal import console as make_console
 
     settings = plain(compose_config(arguments.overrides))
-    if settings["task"] != "recognition":
-        raise ValueError("ocr stats looks at word crops: choose a recogniser, for example model=crnn")
-    console = make_console()
-    data = data_module(settings, build(settings["model"], "model"))
-    names = set_names(arguments.against, "crnn") if arguments.against else []
-    named = list(open_sets(settings, [], names, "test").values())
+    words, console = settings["task"] == "recognition", make_console()
+    if arguments.against and not words:
+        raise ValueError("--against looks for copies of word crops: choose a recogniser, for example model=crnn")
+    data = data_module(settings, build(settings["model"], "model") if words else None)
     show_data(data, console)
-    show_findings(inspect(data, unseen_sets(settings["root"], named, console), console, refuse=False), console)
+    findings = []
+    if words:
+        names = set_names(arguments.against, "crnn") if arguments.against else []
+        named = list(open_sets(settings, [], names, "test").values())
+        findings = inspect(data, unseen_sets(settings["root"], named, console), console, refuse=False)
+        show_findings(findings, console)
+    if arguments.histograms or arguments.page:
+        described = describe(data)
+        if arguments.histograms:
+            show_described(described, console)
+        if arguments.page:
+            console.print(f"page: {write_stats_page(Path(arguments.page), described, findings)}", soft_wrap=True)
     return 0

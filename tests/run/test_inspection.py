@@ -102,5 +102,5 @@ def test_a_test_set_elsewhere_is_named(tmp_path: Path, capsys: pytest.CaptureFix
     assert (table["also in ic13/test"], table["also in svt/test"]) == (2, 2)
     assert cli.main([*arguments, "nosuch"]) == 1
     assert "recognition set nosuch, split test, is not there" in capsys.readouterr().err
-    assert cli.main(["stats", "model=craft", "data=synthtext"]) == 1
+    assert cli.main(["stats", "model=craft", "data=synthtext", "--against", "icdar2015"]) == 1
     assert "choose a recogniser" in capsys.readouterr().err
