@@ -153,8 +153,8 @@ def overlap(a, b):
 def totaltext_oracle(boxes, truth, ignored):
     kept = [b for b in boxes if all(overlap(truth[t], b) / (overlap(b, b) + 1) <= 0.5 for t in ignored)]
     wanted = [w for t, w in enumerate(truth) if t not in ignored]
-    sigma = [[round(overlap(w, b) / overlap(w, w), 2) for b in kept] for w in wanted]
-    tau = [[round(overlap(w, b) / overlap(b, b), 2) for b in kept] for w in wanted]
+    sigma = [[float(np.round(overlap(w, b) / overlap(w, w), 2)) for b in kept] for w in wanted]
+    tau = [[float(np.round(overlap(w, b) / overlap(b, b), 2)) for b in kept] for w in wanted]
     words_done, boxes_done, right, good = [False] * len(wanted), [False] * len(kept), 0.0, 0.0
     for t in range(len(wanted)):
         holders = [d for d in range(len(kept)) if sigma[t][d] > 0.7]
