@@ -9,6 +9,7 @@ import shapely
 from numpy.typing import NDArray
 
 from data_prep.samples import Unusable
+from ocr.charset import clusters
 from ocr.geometry import bounding_quad, clockwise, crop_quads, quad_angle, rectify, side_lengths
 from ocr.types import Image, Points, Quads, SceneWord
 
@@ -142,11 +143,12 @@ def cut_word(image: Image, word: SceneWord) -> tuple[Image, Quads | None]:
 
 
 def words_of(polygons: list[Points] | Quads, texts: list[str], characters: Quads | None) -> list[SceneWord]:
-    """Words from parallel lists; ``characters`` are those of all words in order, one per non-space character."""
+    """Words from parallel lists; ``characters`` are those of all words in order, one per grapheme cluster but spaces."""
     words, at = [], 0
     for polygon, text in zip(polygons, texts, strict=True):
-        own = None if characters is None else characters[at : at + len(text)]
-        at += len(text)
+        count = len(clusters(text))
+        own = None if characters is None else characters[at : at + count]
+        at += count
         words.append(SceneWord(np.asarray(polygon, np.float32), text, characters=own))
     return words
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 import numpy as np
 import shapely
 
 from data_prep.labels import Labels
+from ocr.charset import clusters
 from ocr.types import Direction, Points, SceneWord
 
 UNSPELT = "word ignored: the characters in it do not spell it"
@@ -29,7 +28,7 @@ def spell(labels: Labels, characters: list[SceneWord]) -> None:
         text = "".join(word.text.split())
         for axis, direction in _axes(word.polygon):
             ordered = inside[np.argsort(centres[inside, axis], kind="stable")]
-            if "".join(known[i].text or "" for i in ordered) == text:
+            if "".join(known[i].text or "" for i in ordered) == text and len(clusters(text)) == len(ordered):
                 word.characters = np.stack([known[i].polygon for i in ordered]).astype(np.float32)
                 word.direction = direction
                 break
@@ -39,7 +38,7 @@ def spell(labels: Labels, characters: list[SceneWord]) -> None:
 
 
 def _is_one(text: str | None) -> bool:
-    return text is not None and len(text) == 1 and not unicodedata.combining(text)
+    return text is not None and len(clusters(text)) == 1
 
 
 def _axes(polygon: Points) -> list[tuple[int, Direction]]:

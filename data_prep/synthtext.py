@@ -21,6 +21,7 @@ from data_prep.boxes import all_usable, cut_word, words_of
 from data_prep.picture import checked, encode
 from data_prep.raw import Part, find_file, find_part
 from data_prep.samples import Drop, Job, RawScene, RawWord, Repeated, Sample, Unusable
+from ocr.charset import clusters
 from ocr.data.records import Task
 from ocr.types import Image, Quads, SceneWord
 
@@ -147,7 +148,7 @@ def labels(item: Item) -> list[SceneWord]:
     texts = " ".join(str(block) for block in blocks.ravel()).split()
     if len(texts) != len(words):
         raise Unusable("number of words is not the number of word boxes")
-    if sum(map(len, texts)) != len(quads):
+    if sum(len(clusters(text)) for text in texts) != len(quads):
         raise Unusable("number of characters is not the number of character boxes")
     return words_of(words, texts, quads)
 

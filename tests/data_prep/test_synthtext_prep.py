@@ -335,3 +335,11 @@ def test_damage_inside_gt_mat_is_reported_and_nothing_is_published(synthtext, en
             assert "gt.mat" in result.error or "would be empty" in result.error
             assert result.error.count("\n") == 1
     assert refused > 2
+
+
+def test_a_character_is_what_a_reader_takes_for_one(synthtext, entry, prepare):
+    marked = entry("ab cde")
+    # one box for e and its accent
+    marked.blocks = ["ab cde\u0301"]
+    (scene,) = scenes(prepare("synthtext", synthtext(marked)))
+    assert [(w.text, len(w.characters)) for w in scene.words] == [("ab", 2), ("cde\u0301", 3)]
