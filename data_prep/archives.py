@@ -1,13 +1,11 @@
 """Files of a raw data set, in a folder or in an archive that is never unpacked.
 
 A :class:`RawFile` says where the bytes of one file lie. It is small and picklable, so the main process looks an archive's
-directory up once and worker processes read from the archive by offset. A zip or tar archive is read at random; one behind
-gzip only forwards, so its files should be read in the order of :func:`scan`.
+directory up once and worker processes read from the archive by offset.
 """
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
 import struct
@@ -20,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, Literal
 
+from data_prep.gzip_access import GzipReader
 from data_prep.samples import Unusable
 
 Packing = Literal["folder", "stored", "deflated", "tar", "gzip"]
@@ -37,7 +36,7 @@ class RawFile:
     """Where one file lies: ``path`` (cleaned) inside ``container``, a folder or an archive.
 
     ``offset`` counts bytes of the archive (for a tar behind gzip, of what it unpacks to); ``packed`` and ``size`` are bytes
-    before and after unpacking.
+    before and after unpacking; ``version`` tells the archive from another that takes its place.
     """
 
     container: str
@@ -47,6 +46,7 @@ class RawFile:
     packed: int = 0
     size: int = 0
     crc: int = 0
+    version: tuple[int, int] = (0, 0)
 
     @property
     def name(self) -> str:
@@ -64,7 +64,7 @@ class RawFile:
         if self.size > LARGEST or (self.size > SMALL and self.size > DENSEST * max(self.packed, 1)):
             raise Unusable("file in the archive is too large when unpacked")
         try:
-            return self._from_archive(_opened(self.container, self.packing == "gzip", os.getpid()))
+            return self._from_archive()
         except (OSError, EOFError, zlib.error, struct.error):
             raise Unusable("damaged in the archive") from None
 
@@ -80,15 +80,18 @@ class RawFile:
             with zipfile.ZipFile(self.container) as archive:
                 member = next(m for m in archive.infolist() if m.header_offset == self.offset)
                 return archive.open(member)
-        with tarfile.open(self.container) as tar:
-            content = tar.extractfile(next(m for m in tar if m.offset_data == self.offset))
-            assert content is not None
-            # the archive closes its file with itself: what is read from a tar this way is a label file
-            return io.BytesIO(content.read(LARGEST))
+        try:
+            # what is read from a tar this way is a label file
+            return io.BytesIO(self._from_archive())
+        except (EOFError, zlib.error) as error:
+            raise OSError(f"{self.path} is damaged in the archive ({error})") from None
 
-    def _from_archive(self, archive: IO[bytes]) -> bytes:
+    def _from_archive(self) -> bytes:
+        if self.packing == "gzip":
+            return _unpacked(self.container, self.version, os.getpid()).read_at(self.offset, self.size)
+        archive = _opened(self.container, self.version, os.getpid())
         archive.seek(self.offset)
-        if self.packing in ("tar", "gzip"):
+        if self.packing == "tar":
             return _exactly(archive, self.size)
         signature, name, extra = LOCAL_HEADER.unpack(archive.read(LOCAL_HEADER.size))
         if signature != b"PK\x03\x04":
@@ -139,6 +142,7 @@ def _zip_members(place: Path) -> Iterator[tuple[str, RawFile]]:
             members = archive.infolist()
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError, struct.error) as error:
         raise ValueError(f"{place} is not a complete zip archive ({error}): download it again") from None
+    version = _version(place)
     for m in members:
         if m.is_dir():
             continue
@@ -148,11 +152,12 @@ def _zip_members(place: Path) -> Iterator[tuple[str, RawFile]]:
         packing = METHODS[m.compress_type]
         yield (
             m.filename,
-            RawFile(str(place), m.filename, packing, m.header_offset, m.compress_size, m.file_size, m.CRC),
+            RawFile(str(place), m.filename, packing, m.header_offset, m.compress_size, m.file_size, m.CRC, version),
         )
 
 
 def _tar_members(place: Path, packing: Packing) -> Iterator[tuple[str, RawFile]]:
+    version = _version(place)
     allowed = LARGEST + DENSEST * place.stat().st_size
     try:
         with tarfile.open(place, "r:gz" if packing == "gzip" else "r:") as archive:
@@ -164,7 +169,7 @@ def _tar_members(place: Path, packing: Packing) -> Iterator[tuple[str, RawFile]]
                         f"{place} unpacks to more than {allowed / 1e9:,.1f} GB: this is no data set archive"
                     )
                 if member.isreg():
-                    data = (packing, member.offset_data, member.size, member.size)
+                    data = (packing, member.offset_data, member.size, member.size, 0, version)
                     yield member.name, RawFile(str(place), member.name, *data)
             # the module takes a header that is cut off for the end
             content = archive.fileobj
@@ -176,10 +181,20 @@ def _tar_members(place: Path, packing: Packing) -> Iterator[tuple[str, RawFile]]
         raise ValueError(f"{place} is not a complete tar archive ({error}): download it again") from None
 
 
+def _version(place: Path) -> tuple[int, int]:
+    status = place.stat()
+    return status.st_mtime_ns, status.st_ino
+
+
+# by process, because a forked one would share the position in the file with its parent
 @lru_cache(maxsize=16)
-def _opened(container: str, gzipped: bool, _process: int) -> IO[bytes]:
-    # by process, because a forked one would share the position in the file with its parent
-    return gzip.open(container) if gzipped else Path(container).open("rb")  # type: ignore[return-value]
+def _opened(container: str, _version: tuple[int, int], _process: int) -> IO[bytes]:
+    return Path(container).open("rb")
+
+
+@lru_cache(maxsize=4)
+def _unpacked(container: str, _version: tuple[int, int], _process: int) -> GzipReader:
+    return GzipReader(Path(container))
 
 
 def _exactly(file: IO[bytes], count: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import tarfile
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from label_examples import EXAMPLES, IC13, LINE, SVT, TOTALTEXT, imagelist, matlab_rows, rects_json, structures
 
+from data_prep import gzip_access
 from data_prep.archives import RawFile, scan
 from data_prep.forms import FORMS, parse
 from data_prep.rects import parse_index
@@ -298,3 +300,29 @@ def test_damaged_archives_are_refused_or_lose_members_but_nothing_else(tmp_path,
                 lost += 1
     assert refused > 10
     assert refused + lost > 40
+
+
+def test_gzip_is_read_at_any_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(gzip_access, "APART", 100_000)
+    rng = np.random.default_rng(2)
+    content = b"".join(rng.bytes(2000) + bytes(int(rng.integers(0, 6000))) for _ in range(400))
+    path = tmp_path / "x.gz"
+    # three members, as tools that pack in parallel or append leave them
+    thirds = [content[: len(content) // 3], content[len(content) // 3 : -5000], content[-5000:]]
+    path.write_bytes(b"".join(map(gzip.compress, thirds)))
+    reader = gzip_access.GzipReader(path)
+    for _ in range(300):
+        offset = int(rng.integers(0, len(content)))
+        size = int(rng.integers(0, min(30_000, len(content) - offset)))
+        assert reader.read_at(offset, size) == content[offset : offset + size]
+    with pytest.raises(EOFError):
+        reader.read_at(len(content) - 10, 11)
+    assert reader.read_at(0, 10) == content[:10]
+
+
+def test_an_archive_that_is_replaced_is_opened_anew(tmp_path):
+    path = tmp_path / "x.tar.gz"
+    for text in (b"one", b"two!"):
+        path.write_bytes(tar_bytes({"a": text}, "w:gz"))
+        ((_, file),) = scan(path)
+        assert file.read() == text
