@@ -11,7 +11,7 @@ DONE   := $(VENV)/.installed
 BENCH  := OMP_NUM_THREADS=1 $(BIN)/python -m experiments.bench
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-data test test-slow bench-boxes bench-craft bench-data-prep bench-maps bench-metrics bench-render lint types format clean-demo
+.PHONY: help install demo demo-data test test-slow bench-boxes bench-craft bench-data-prep bench-maps bench-metrics bench-render bench-str lint types format clean-demo
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ bench-render: $(DONE)  ## rendered crops and scenes a second on one core in thre
 
 bench-metrics: $(DONE)  ## seconds in which each detection protocol scores 500 pictures on one core
 	@$(BENCH).metrics
+
+bench-str: $(DONE)  ## attention decoding, training in bf16, reading words and label start-up, each against its plain form
+	@$(BENCH).str
 
 lint: $(DONE)  ## ruff: style and mistakes
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
