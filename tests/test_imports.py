@@ -40,7 +40,7 @@ HOMES = {
 
 WITHOUT_TORCH = r"""
     ocr\.(types|geometry|charset|seeding|reader|reading_order|export_text|draw|page|terminal|cli|sweep)|ocr\.commands\b.*
-    | ocr\.detection\.(postprocess|polygons|characters|lines|words|score_maps) | ocr\.recognition\.(codec|decode)
+    | ocr\.detection\.(postprocess|polygons|characters|lines|words|tiling|score_maps) | ocr\.recognition\.(codec|decode)
     | ocr\.(metrics|render)\b.* | ocr\.data\.(?!datamodule).* | ocr\.run\.record | data_prep\b(?!\.__main__).*
 """
 """Modules that load where there is neither torch nor Lightning nor Hydra."""

@@ -24,6 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--long-side", type=int, help="longer side at which pictures are searched, pixels (default: the checkpoint's)"
     )
+    parser.add_argument(
+        "--tile",
+        type=int,
+        help="search larger pictures in overlapping windows of this many pixels, a multiple of 32 (default: whole)",
+    )
     parser.add_argument("--device", help="torch device (default: cuda when there is one)")
 
 
@@ -38,8 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     device = arguments.device or ("cuda" if torch.cuda.is_available() else "cpu")
     preset = [f"inference={arguments.inference}"] if arguments.inference else []
     inference = plain(compose_config(["model=craft", *preset])).get("inference", {})
-    if arguments.long_side:
-        inference["long_side"] = arguments.long_side
+    inference |= {k: v for k in ("long_side", "tile") if (v := getattr(arguments, k)) is not None}
     reader = Reader(
         checkpoint.detector(arguments.detector, device, **inference),
         checkpoint.recognizer(arguments.recognizer, device),

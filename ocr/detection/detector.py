@@ -13,10 +13,9 @@ from torch import nn
 from ocr.detection.craft import normalise
 from ocr.detection.postprocess import Thresholds
 from ocr.detection.score_maps import Maps
+from ocr.detection.tiling import STRIDE, Tile, check_tiles, tiles
 from ocr.detection.words import find_words
 from ocr.types import Detection, Image
-
-STRIDE = 32
 
 
 class ScoreMaps(NamedTuple):
@@ -36,10 +35,13 @@ class Detector:
         long_side: pictures are resized so that their longer side has this many pixels, proportions kept (the paper's
             single scale; 960 for ICDAR 2013, 2240 for ICDAR 2015).
         max_enlargement: but never enlarged by more than this factor.
-        batch_size: most pictures in one forward; only pictures of the same padded size share one.
+        batch_size: most pictures (or windows of large ones) in one forward; only those of the same padded size share one.
         precision: ``bf16`` runs the network under bfloat16 autocast; an autocast that is already on stays on.
         polygons: curved words come with 14 points in place of their box's four (the paper's output for Total-Text and CTW-1500).
         line_gap: words join into lines over gaps of up to this many word heights, for sets labelled by lines; None: words stay.
+        tile: larger pictures go through the network in overlapping windows of this many pixels square, so that memory does not
+            grow with the picture; a multiple of 32, None: always whole.
+        tile_margin: least distance of a score that counts from where its window was cut off, pixels.
     """
 
     def __init__(
@@ -52,6 +54,8 @@ class Detector:
         precision: Literal["fp32", "bf16"] = "fp32",
         polygons: bool = False,
         line_gap: float | None = None,
+        tile: int | None = None,
+        tile_margin: int = 160,
     ) -> None:
         if long_side < STRIDE:
             raise ValueError(f"the detector's long_side is {long_side}: give at least {STRIDE} pixels")
@@ -65,6 +69,8 @@ class Detector:
         self.precision = precision
         self.polygons = polygons
         self.line_gap = line_gap
+        check_tiles(tile, tile_margin)
+        self.tile, self.tile_margin = tile, tile_margin
 
     def detect(self, images: Sequence[Image]) -> list[list[Detection]]:
         """Words of every picture (H x W x 3, uint8, RGB), in pixels of that picture."""
@@ -76,20 +82,21 @@ class Detector:
     def score_maps(self, images: Sequence[Image]) -> list[ScoreMaps]:
         """Score maps of every picture, without the part that covers its padding."""
         resized = [self._resized(image) for image in images]
-        groups: dict[tuple[int, int], list[int]] = {}
+        maps = [np.empty((2, -(-image.shape[0] // 2), -(-image.shape[1] // 2)), np.float32) for image in resized]
+        groups: dict[tuple[int, int], list[tuple[int, Tile]]] = {}
         for i, image in enumerate(resized):
-            groups.setdefault(_padded_size(image), []).append(i)
-        maps: dict[int, Maps] = {}
+            for tile in tiles(_padded_size(image), self.tile, self.tile_margin):
+                groups.setdefault(tile.size, []).append((i, tile))
         for size, members in groups.items():
             for start in range(0, len(members), self.batch_size):
                 chunk = members[start : start + self.batch_size]
-                maps |= zip(chunk, self._forward([resized[i] for i in chunk], size), strict=True)
-        found = []
-        for i, image in enumerate(images):
-            height, width = resized[i].shape[:2]
-            valid = np.ascontiguousarray(maps[i][:, : -(-height // 2), : -(-width // 2)])
-            found.append(ScoreMaps(valid, (width / image.shape[1] / 2, height / image.shape[0] / 2)))
-        return found
+                scores = self._forward([tile.cut(resized[i]) for i, tile in chunk], size)
+                for (i, tile), part_2hw in zip(chunk, scores, strict=True):
+                    tile.paste(part_2hw, maps[i])
+        return [
+            ScoreMaps(maps_2hw, (small.shape[1] / image.shape[1] / 2, small.shape[0] / image.shape[0] / 2))
+            for maps_2hw, small, image in zip(maps, resized, images, strict=True)
+        ]
 
     def zoom(self, height: int, width: int) -> float:
         """Pixels that the network sees per pixel of a picture of this size."""
