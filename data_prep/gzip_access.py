@@ -8,8 +8,10 @@ from pathlib import Path
 
 STEP = 1 << 16
 """Packed bytes that are unpacked at a time."""
-APART = 1 << 24
-"""Unpacked bytes between two places that can be returned to: the price of a jump is to unpack half of them."""
+APART = 1 << 20
+"""Unpacked bytes between two places that can be returned to, at first: the price of a jump is to unpack half of them."""
+MOST = 1024
+"""Places kept, 46 MB; when there are more, every other one is given up and the next ones are twice as far apart."""
 HEADER_TOO = 31
 """Window of 32 KB, with the header and the checksum of gzip around the stream."""
 
@@ -17,8 +19,9 @@ HEADER_TOO = 31
 class GzipReader:
     """Unpacks a gzip file (of one or several members) from any place on.
 
-    Deflate can only be read forwards. So the state of the decoder, some 45 KB, is kept at a place every ``APART`` bytes, and a jump
-    goes on from the last one before its target. Places are noted on the way: the first jump far ahead unpacks all before it.
+    Deflate can only be read forwards. So the state of the decoder, some 45 KB, is kept at a place every megabyte (or more, in
+    large files), and a jump goes on from the last one before its target. Places are noted on the way: the first jump far
+    ahead unpacks all before it.
 
     Raises:
         OSError: the file cannot be read.
@@ -29,6 +32,7 @@ class GzipReader:
         self._decoder = zlib.decompressobj(HEADER_TOO)
         self._buffer = b""
         self._start = 0
+        self._apart = APART
         self._places = [0]
         self._states = [(0, self._decoder.copy())]
 
@@ -72,6 +76,9 @@ class GzipReader:
             self._decoder = zlib.decompressobj(HEADER_TOO)
             self._buffer += self._decoder.decompress(rest)
         end = self._start + len(self._buffer)
-        if end >= self._places[-1] + APART:
+        if end >= self._places[-1] + self._apart:
             self._places.append(end)
             self._states.append((self._file.tell(), self._decoder.copy()))
+        if len(self._places) > MOST:
+            self._places, self._states = self._places[::2], self._states[::2]
+            self._apart *= 2
