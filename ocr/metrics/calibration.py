@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from ocr.metrics.breakdown import Bin
 
 Floats = NDArray[np.float64]
 
 BINS = 15
 """Bins of equal width, as in the paper that made the measure usual."""
+COVERAGES = (0.5, 0.8, 0.9, 0.95, 1.0)
+"""Shares of the readings, surest first, whose accuracy is reported."""
 
 
 def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: int = BINS) -> float:
@@ -55,6 +61,20 @@ def area_under_risk_coverage(confidence: ArrayLike, correct: ArrayLike) -> float
         ValueError: as :func:`expected_calibration_error`.
     """
     return float(risk_coverage(confidence, correct)[1].mean())
+
+
+def coverage_bins(confidence: ArrayLike, correct: ArrayLike) -> list[Bin]:
+    """The accuracy among the surest readings, for each of ``COVERAGES``: how the risk falls when the others are left to people.
+
+    Raises:
+        ValueError: as :func:`expected_calibration_error`.
+    """
+    _, risk = risk_coverage(confidence, correct)
+    bins = []
+    for coverage in COVERAGES:
+        k = max(1, math.ceil(coverage * len(risk)))
+        bins.append(Bin("coverage", f"surest {coverage:.0%}", k * (1 - float(risk[k - 1])), k, k, whole=False))
+    return bins
 
 
 def _checked(confidence: ArrayLike, correct: ArrayLike) -> tuple[Floats, Floats]:

@@ -18,11 +18,12 @@ from ocr.config import build, identity_hash
 from ocr.data.sets import SceneSet, WordSet, open_set
 from ocr.data.store import UndecodableImage
 from ocr.metrics.benchmark import WordBenchmark
-from ocr.metrics.breakdown import recognition_bins
+from ocr.metrics.breakdown import Bin, recognition_bins
+from ocr.metrics.calibration import coverage_bins
 from ocr.metrics.companions import with_companions
 from ocr.metrics.iou import BoxProtocol
 from ocr.metrics.result_files import Found, write_results
-from ocr.metrics.words import WordProtocol, WordResult
+from ocr.metrics.words import WordProtocol, WordResult, WordRow
 from ocr.run import checkpoint
 from ocr.run.logging import SCORES, read_rows
 from ocr.run.record import write_atomically
@@ -118,9 +119,7 @@ def score(found: Pass, protocol: Any) -> Evaluation:
     evaluation.rows = [asdict(row) for row in rows]
     if isinstance(protocol, BoxProtocol):
         evaluation.by_height = [{"height": b.label, "recall": b.recall, "n": b.n} for b in result.by_height()]
-    evaluation.breakdown = plain_bins(
-        result.breakdown() if found.data.task == "detection" else recognition_bins(result.rows)
-    )
+    evaluation.breakdown = plain_bins(result.breakdown() if found.data.task == "detection" else _word_bins(result.rows))
     return evaluation
 
 
@@ -130,7 +129,7 @@ def score_together(passes: Sequence[Pass], protocol: WordProtocol) -> Evaluation
     result = WordResult(protocol, rows, [found.data.name for found in passes for _ in found.outputs])
     name = "+".join(found.data.name for found in passes)
     evaluation = _evaluation(passes, name, protocol, result.scores(name))
-    evaluation.breakdown = plain_bins(recognition_bins(rows))
+    evaluation.breakdown = plain_bins(_word_bins(rows))
     return evaluation
 
 
@@ -148,6 +147,7 @@ def score_benchmark(passes: Sequence[Pass], benchmark: WordBenchmark) -> tuple[l
         column = benchmark.columns.get(name)
         behind = [of[column.set]] if column else list(passes)
         lists.append(_evaluation(behind, name, benchmark, result.scores(name)))
+        lists[-1].breakdown = plain_bins(_word_bins(result.rows))
     sets = []
     for name, found in of.items():
         evaluation = _evaluation([found], name, benchmark, [])
@@ -155,6 +155,11 @@ def score_benchmark(passes: Sequence[Pass], benchmark: WordBenchmark) -> tuple[l
         evaluation.rows = [asdict(row) | {"lists": own} for row, own in zip(rows[name], belongs, strict=True)]
         sets.append(evaluation)
     return lists, sets
+
+
+def _word_bins(rows: Sequence[WordRow]) -> list[Bin]:
+    sure, right = [row.confidence for row in rows], [row.correct for row in rows]
+    return [*recognition_bins(rows), *coverage_bins(sure, right)]
 
 
 def _evaluation(passes: Sequence[Pass], name: str, protocol: Any, scores: list[Score]) -> Evaluation:

@@ -84,7 +84,8 @@ class RunRecord:
     checkpoint, ``best_step`` the step it was reached at.  ``samples_per_second`` is the mean over all attempts, without their
     first steps and validation.  ``undecodable`` counts samples that were skipped because their picture cannot be decoded and
     names the first.  ``init`` says where the first weights came from; ``recipe``
-    is the recipe's name, with the keys in which the run departs from it.
+    is the recipe's name, with the keys in which the run departs from it; ``findings`` what cannot be learnt and what stands in
+    several places.
     """
 
     name: str
@@ -108,6 +109,7 @@ class RunRecord:
     data: dict[str, Any] = field(default_factory=dict)
     init: dict[str, Any] | None = None
     recipe: str | None = None
+    findings: list[dict[str, Any]] = field(default_factory=list)
     undecodable: dict[str, Any] = field(default_factory=dict)
     attempts: list[dict[str, Any]] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=versions)

@@ -7,7 +7,7 @@ import gc
 import time
 import traceback
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -241,7 +241,9 @@ class _Run:
         if self.settings["task"] == "recognition" and leads():
             named = open_sets(self.settings, [], self.tests, "test").values()
             tests = unseen_sets(self.settings["root"], list(named), console)
-            show_findings(inspect(data, tests, console), console)
+            findings = inspect(data, tests, console)
+            self.record.findings = [asdict(finding) for finding in findings]
+            show_findings(findings, console)
 
     def _module(self, network: Any) -> Any:
         settings, extra = self.settings, {}

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocr.metrics.calibration import area_under_risk_coverage, expected_calibration_error, risk_coverage
+from ocr.metrics.calibration import area_under_risk_coverage, coverage_bins, expected_calibration_error, risk_coverage
 from ocr.metrics.words import WordProtocol
 from ocr.recognition.decode import best_path, until_end
 from ocr.types import Reading
@@ -52,6 +52,20 @@ def test_perfect_and_hopeless_calibration() -> None:
     sure = rng.random(200_000)
     assert expected_calibration_error(sure, rng.random(200_000) < sure) < 0.01
     assert expected_calibration_error(np.ones(10), np.zeros(10)) == 1
+
+
+def test_coverage_bins_hold_the_accuracy_of_the_surest() -> None:
+    sure = np.linspace(1, 0, 10)
+    right = np.array([True] * 7 + [False, True, False])
+    bins = {b.label: (round(b.recall, 9), b.n) for b in coverage_bins(sure, right)}
+    assert bins == {
+        "surest 50%": (1.0, 5),
+        "surest 80%": (0.875, 8),
+        "surest 90%": (round(8 / 9, 9), 9),
+        "surest 95%": (0.8, 10),
+        "surest 100%": (0.8, 10),
+    }
+    assert coverage_bins([0.3], [True])[0].n == 1
 
 
 def test_nothing_and_unequal_lengths_are_refused() -> None:

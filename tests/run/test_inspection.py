@@ -71,6 +71,7 @@ def test_a_run_and_the_stats_command_open_with_the_same_table(
     opened = capsys.readouterr().out
     assert record(tmp_path / "runs/run").data["words"]["train"] == 24
     assert reasons(opened) == EXPECTED
+    assert {f["reason"]: f["count"] for f in record(tmp_path / "runs/run").findings} == EXPECTED
     assert cli.main(["stats", *OWN, "model=crnn", "feat.channels=32", f"root={tmp_path}"]) == 0
     shown = capsys.readouterr().out
     assert reasons(shown) == EXPECTED
