@@ -17,7 +17,7 @@ class PartEntry:
     """A split of a set: where its files lie in the raw folder and what form they have.
 
     ``pictures`` and ``labels`` name folders or archives (for words also a label file), alternatives separated by ``|``; every
-    one of them that is there counts. ``form`` is a key of ``forms.FORMS`` or of ``word_sets.FORMS``. ``keep`` is what words
+    one of them that is there counts. ``form`` is a key of ``forms.FORMS`` or of ``word_lists.FORMS``. ``keep`` is what words
     must be: ``all``, ``alphanumeric``, or ``alphanumeric3`` (of at least three characters).
     """
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
-from data_prep import pictures_with_text, rects, word_sets
+from data_prep import json_labels, pictures_with_text, word_sets
 from data_prep.catalog import CatalogEntry, PartEntry, catalog
 from data_prep.forms import FORMS
 from data_prep.pictures_with_text import Entry, Files
@@ -119,7 +119,7 @@ def _entries(raw: Path, part: PartEntry) -> list[Entry] | None:
         _both(raw, part, bool(parts), index is not None)
         assert index is not None
         try:
-            return pictures_with_text.indexed(files, rects.parse_index(index.read()), index.name)
+            return pictures_with_text.indexed(files, json_labels.parse_index(index.read()), index.name)
         except Unusable as error:
             raise ValueError(f"{index.container}/{index.path}, {error.where}: {error}; download it again") from None
     form = FORMS[part.form]
@@ -192,4 +192,4 @@ def _ids(option: str | None) -> list[str] | None:
     if option is None:
         return None
     text = Path(option).read_text(encoding="utf-8") if Path(option).is_file() else option.replace(",", "\n")
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    return list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))

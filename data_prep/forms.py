@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from data_prep import ctw1500, quad_text, rects, totaltext
+from data_prep import ctw1500, json_labels, quad_text, totaltext
 from data_prep.labels import Labels
 from data_prep.samples import Unusable
 
@@ -41,7 +41,7 @@ FORMS = {
     "totaltext_matlab": Form("Total-Text MATLAB", totaltext.from_matlab, (".mat",), without_prefix),
     "ctw1500_xml": Form("CTW-1500 XML", ctw1500.from_xml, (".xml",), ctw1500.number_of, ctw1500.number_of),
     "ctw1500_text": Form("CTW-1500 text", ctw1500.from_text, (".txt",), ctw1500.number_of, ctw1500.number_of),
-    "rects": Form("ReCTS JSON", rects.parse, (".json",), without_prefix),
+    "rects": Form("ReCTS JSON", json_labels.parse, (".json",), without_prefix),
 }
 
 _NUMBER = r"[-+]?\d+(?:\.\d+)?"

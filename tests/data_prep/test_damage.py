@@ -16,7 +16,7 @@ from label_examples import EXAMPLES, IC13, LINE, SVT, TOTALTEXT, imagelist, matl
 from data_prep import gzip_access
 from data_prep.archives import RawFile, scan
 from data_prep.forms import FORMS, parse
-from data_prep.rects import parse_index
+from data_prep.json_labels import parse_index
 from data_prep.samples import Unusable
 from data_prep.word_lists import FORMS as WORD_FORMS
 from ocr.data.sets import open_set

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from label_examples import CTW_XML, EXAMPLES, FOURTEEN, LINE, NUMBERS, TOTALTEXT, matlab_rows, rects_json
 
-from data_prep import ctw1500, quad_text, rects, totaltext
+from data_prep import ctw1500, json_labels, quad_text, totaltext
 from data_prep.forms import FORMS, looks_like, parse
 from data_prep.samples import Unusable
 from ocr.data.sets import open_set
@@ -209,7 +209,7 @@ def test_rects_gives_characters_to_their_line_in_reading_order():
             ((60, 0, 70, 10), "A", 0),
         ],
     )
-    labels = rects.parse(content)
+    labels = json_labels.parse(content)
     assert [(w.text, w.direction, w.ignore) for w in labels.words] == [
         ("你好吗", "horizontal", False),
         ("上中下", "stacked", False),
@@ -264,6 +264,15 @@ def test_art_has_one_index_for_all_pictures(art, prepare):
         "object does not hold points and transcription": 1,
         "label file has no picture": 1,
     }
+
+
+def test_art_takes_a_picture_that_is_listed_twice_once():
+    item = {"points": SQUARE, "transcription": "first"}
+    content = f'{{"gt_0": [{json.dumps(item)}], "gt_1": [], "gt_0": []}}'
+    index = json_labels.parse_index(content.encode())
+    assert [w.text for w in index["gt_0"].words] == ["first"]
+    assert [(f.where, f.reason) for f in index["gt_0"].faults] == [("gt_0 2", "picture is listed twice")]
+    assert index["gt_1"].faults == []
 
 
 def test_art_leaves_out_test_pictures_of_other_sets_by_id(art, prepare, tmp_path):

@@ -181,7 +181,9 @@ def test_the_simple_layout_trains_whole(simple, prepare):
 def test_folds_are_made_by_ids(simple, prepare, tmp_path):
     raw = simple("a", "b", "c", "d")
     (tmp_path / "ids.txt").write_text("c\nd\n")
-    result = prepare("icdar2015", raw, "--train-ids", "b,a", "--test-ids", str(tmp_path / "ids.txt"), "--name", "fold1")
+    result = prepare(
+        "icdar2015", raw, "--train-ids", "b,a,b", "--test-ids", str(tmp_path / "ids.txt"), "--name", "fold1"
+    )
     assert [s.words[0].text for s in scenes(result, "train", "fold1")] == ["b", "a"]
     assert [s.words[0].text for s in scenes(result, "test", "fold1")] == ["c", "d"]
 

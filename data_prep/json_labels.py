@@ -6,6 +6,7 @@ ReCTS has boxes of single characters beside those of lines; they are given to th
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,17 @@ def parse_index(content: bytes) -> dict[str, Labels]:
     Raises:
         Unusable: the file is not JSON, or not an object of lists.
     """
-    root = _json(content)
+    twice: list[str] = []
+
+    def first_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in found:
+                twice.append(name)
+            found.setdefault(name, value)
+        return found
+
+    root = _json(content, first_of_each)
     if not isinstance(root, dict) or not all(isinstance(v, list) for v in root.values()):
         raise Unusable("label file is not an object with a list for each picture", "line 1")
     index = {}
@@ -66,12 +77,15 @@ def parse_index(content: bytes) -> dict[str, Labels]:
                 labels.fault(f"{name} {number}", "object does not hold points and transcription")
             else:
                 labels.add(word, f"{name} {number}")
+    for name in twice:
+        if name in index:
+            index[name].fault(f"{name} 2", "picture is listed twice")
     return index
 
 
-def _json(content: bytes) -> Any:
+def _json(content: bytes, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
     try:
-        return json.loads(content.decode("utf-8-sig"))
+        return json.loads(content.decode("utf-8-sig"), object_pairs_hook=pairs)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise Unusable("label file is not UTF-8", f"line {line}") from None
