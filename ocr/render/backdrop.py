@@ -19,7 +19,7 @@ from ocr.types import Image
 
 SMALL, LARGE = (224, 640), (800, 800)
 """Height and width of the textures for words and for scenes."""
-PER_FAMILY = {SMALL: 24, LARGE: 6}
+PER_FAMILY = {SMALL: 16, LARGE: 6}
 PHOTO_SHARE = 0.5
 """Of pictures that have a photograph for background, where a folder is given."""
 PHOTO_SIDE = 1024

@@ -41,9 +41,9 @@ class Chance:
 
     def draw(self, rng: np.random.Generator) -> float | None:
         """The strength, or None when the effect does not occur.  Takes two draws either way."""
-        occurs = rng.random() < self.probability
-        strength = self.range.draw(rng)
-        return strength if occurs else None
+        draw = rng.random
+        occurs, strength, span = draw() < self.probability, draw(), self.range
+        return span.low + (span.high - span.low) * strength if occurs else None
 
 
 def bind(kind: Any, value: Any, where: str) -> Any:

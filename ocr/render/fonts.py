@@ -29,9 +29,9 @@ WEIGHTS = {
 
 _ABSENT = "\U0010fffe"  # a non-character: every font answers it with its "missing glyph" box
 _KERNING_SIZE = 200
-_KEPT_GLYPHS = 3000
+_KEPT_GLYPHS = 2000
 """Per face; the oldest is drawn again when it is needed, so that large scripts do not fill the memory."""
-_KERNED = frozenset("AFLPTVWYKfrvwy147.,'\"-")
+_KERNED = frozenset("AFLPTVWY17.,'\"-")
 """Characters whose slanted or open sides leave a gap beside others; a pair without any of them hardly moves."""
 _LAST_KERNED = "\u2dff"
 """Ideographs, kana and Hangul, which come behind it, stand in cells and are not kerned."""
@@ -186,9 +186,13 @@ class Face:
         glyph = self._glyphs.get((character, size))
         if glyph is None:
             # A cluster of several code points needs shaping; a single one is itself.
-            font = _opened(self.spec, size if self.kin is None else COARSE_SIZES[-1], len(character) > 1)
+            font = _opened(self.spec, size, len(character) > 1) if self.kin is None else self._largest()
             glyph = self._keep(character, size, _cut_out(font.getmask2(character, "L", anchor="ls")), 1)
         return glyph
+
+    def _largest(self) -> ImageFont.FreeTypeFont:
+        """The font at the largest coarse size; one for all that is drawn and measured, for opened fonts take megabytes."""
+        return _opened(self.spec, COARSE_SIZES[-1], True)
 
     def _keep(self, character: str, size: int, drawn: Glyph, sign: int) -> Glyph:
         """Keep a drawn glyph and give it at a size; with kin, also at the smaller sizes, which are averages of the largest."""
@@ -206,7 +210,7 @@ class Face:
         """The glyph for text that runs from top to bottom, with its vertical form; its pen stands at the top centre of its cell."""
         glyph = self._glyphs.get((character, -size))
         if glyph is None:
-            font = _opened(self.spec, size if self.kin is None else COARSE_SIZES[-1], True)
+            font = _opened(self.spec, size, True) if self.kin is None else self._largest()
             drawn = _cut_out(font.getmask2(character, "L", anchor="st", direction="ttb"))
             glyph = self._keep(character, size, drawn, -1)
         return glyph
@@ -215,8 +219,8 @@ class Face:
         """How far the pen moves down in text that runs from top to bottom, in em."""
         depth = self._depths.get(character)
         if depth is None:
-            font = _opened(self.spec, COARSE_SIZES[-1], True)
-            depth = self._depths[character] = font.getlength(character, direction="ttb") / COARSE_SIZES[-1]
+            length = self._largest().getlength(character, direction="ttb")
+            depth = self._depths[character] = length / COARSE_SIZES[-1]
         return depth
 
     def has_upright(self, text: str) -> bool:
@@ -245,8 +249,8 @@ class Face:
         """How far the pen moves, in em."""
         advance = self._advances.get(character)
         if advance is None:
-            size, shaping = (_KERNING_SIZE, True) if self.kin is None else (COARSE_SIZES[-1], len(character) > 1)
-            advance = self._advances[character] = _opened(self.spec, size, shaping).getlength(character) / size
+            size = _KERNING_SIZE if self.kin is None else COARSE_SIZES[-1]
+            advance = self._advances[character] = _opened(self.spec, size, True).getlength(character) / size
         return advance
 
     def kerning(self, left: str, right: str) -> float:
@@ -266,17 +270,22 @@ class Face:
 
     def has(self, text: str) -> bool:
         """Whether the face has its own glyph, with ink, for every character of the text (spaces need none)."""
-        return all(self._has(c) for c in text)
+        known = self._known
+        for character in text:
+            owned = known.get(character)
+            if owned is None:
+                owned = self._has(character)
+            if not owned:
+                return False
+        return True
 
     def _has(self, character: str) -> bool:
-        known = self._known.get(character)
-        if known is None:
-            size = self._probe
-            if self._missing is None:
-                self._missing = self.glyph(_ABSENT, size)
-            glyph = self.glyph(character, size)
-            known = self._known[character] = glyph.mask.size > 0 and not _same(glyph, self._missing)
-        return known
+        size = self._probe
+        if self._missing is None:
+            self._missing = self.glyph(_ABSENT, size)
+        glyph = self.glyph(character, size)
+        owned = self._known[character] = glyph.mask.size > 0 and not _same(glyph, self._missing)
+        return owned
 
 
 def _same(a: Glyph, b: Glyph) -> bool:

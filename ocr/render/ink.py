@@ -13,7 +13,7 @@ from ocr.charset import clusters
 from ocr.geometry import Matrix, transform
 from ocr.render.bend import Bend, edge, frame_around
 from ocr.render.binding import Chance
-from ocr.render.fonts import SIZES, Face
+from ocr.render.fonts import SIZES, Face, Glyph
 from ocr.render.look import Letters
 from ocr.types import Points, Quads
 
@@ -90,11 +90,11 @@ def drawn(chance: Chance | None, rng: np.random.Generator) -> float:
 class SetWord:
     """A word set in a face at one of the kept sizes; with ``vertical`` from top to bottom.
 
-    ``units`` are its characters (grapheme clusters) but spaces, ``pens`` their pen positions (x, y) in pixels of that size.  ``boxes``
-    (n x 4: left, top, right, bottom) are the character boxes relative to the start of the baseline (vertical: to the top centre of the
-    column): as high as the word's ink, and as wide as the character's ink widened to half the gap towards each neighbour; the
-    outer sides of a word are its ink.  In a vertical word width and height change places.  Ink counts :data:`SOFT_EDGE` more
-    on every side.
+    ``units`` are its characters (grapheme clusters) but spaces, ``pens`` their pen positions (x, y) in pixels of that size and
+    ``glyphs`` their ink.  ``boxes`` (n x 4: left, top, right, bottom) are the character boxes relative to the start of the baseline
+    (vertical: to the top centre of the column): as high as the word's ink, and as wide as the character's ink widened to half
+    the gap towards each neighbour; the outer sides of a word are its ink.  In a vertical word width and height change places.
+    Ink counts :data:`SOFT_EDGE` more on every side.
     """
 
     text: str
@@ -102,6 +102,7 @@ class SetWord:
     size: int
     units: list[str]
     pens: list[tuple[int, int]]
+    glyphs: list[Glyph]
     boxes: NDArray[np.float64]
     box: tuple[float, float, float, float]
     vertical: bool = False
@@ -145,6 +146,7 @@ def set_word(text: str, style: Style, size: int, vertical: bool = False) -> SetW
     spacing = style.spacing * size
     reach = grown_by(style.extra_ink * size) + SOFT_EDGE
     units: list[str] = []
+    glyphs: list[Glyph] = []
     pens: list[tuple[int, int]] = []
     starts: list[float] = []
     ends: list[float] = []
@@ -163,6 +165,7 @@ def set_word(text: str, style: Style, size: int, vertical: bool = False) -> SetW
         height, width = glyph.mask.shape
         place = round(pen)
         units.append(unit)
+        glyphs.append(glyph)
         if vertical:
             along, length, across, breadth = glyph.top, height, glyph.left, width
             pens.append((0, place))
@@ -180,9 +183,9 @@ def set_word(text: str, style: Style, size: int, vertical: bool = False) -> SetW
         ends[i], starts[i + 1] = max(ends[i], middle), min(starts[i + 1], middle)
     if vertical:
         boxes = np.array([(low, a, high, b) for a, b in zip(starts, ends, strict=True)])
-        return SetWord(text, style, size, units, pens, boxes, (low, first, high, last), True)
+        return SetWord(text, style, size, units, pens, glyphs, boxes, (low, first, high, last), True)
     boxes = np.array([(a, low, b, high) for a, b in zip(starts, ends, strict=True)])
-    return SetWord(text, style, size, units, pens, boxes, (first, low, last, high))
+    return SetWord(text, style, size, units, pens, glyphs, boxes, (first, low, last, high))
 
 
 def word_mask(word: SetWord, only: int | None = None, outlined: bool = False) -> tuple[Mask, int, int]:
@@ -196,11 +199,9 @@ def word_mask(word: SetWord, only: int | None = None, outlined: bool = False) ->
     left, top, right, bottom = word.box
     x0, y0 = int(np.floor(left)) - pad, int(np.floor(top)) - pad
     mask = np.zeros((int(np.ceil(bottom)) + pad - y0, int(np.ceil(right)) + pad - x0), np.uint8)
-    draw = style.face.upright if word.vertical else style.face.glyph
-    for i, (unit, (pen_x, pen_y)) in enumerate(zip(word.units, word.pens, strict=True)):
+    for i, (glyph, (pen_x, pen_y)) in enumerate(zip(word.glyphs, word.pens, strict=True)):
         if only is not None and i != only:
             continue
-        glyph = draw(unit, word.size)
         y, x = pen_y + glyph.top - y0, pen_x + glyph.left - x0
         h, w = glyph.mask.shape
         window = mask[y : y + h, x : x + w]
