@@ -1,4 +1,4 @@
-"""Weights of CRAFT and its link refiner as their authors and others publish them: what they are, and under our names.
+"""Weights of CRAFT, its link refiner and ImageNet encoders as others publish them: what they are, and under our names.
 
 Checkpoints of the authors' code name everything ``basenet.slice1.0.weight``, ``upconv1.conv.0.weight``, ``last_conv.0.weight`` …,
 most with ``module.`` before it.
@@ -47,3 +47,22 @@ def convert(state: Mapping[str, torch.Tensor], published: Published) -> dict[str
     ours = {theirs: name for name, theirs in (published_refiner_names() if refiner else published_names()).items()}
     given = {name.removeprefix(published.prefix): value for name, value in state.items()}
     return {ours.get(k, k): v.float() if v.is_floating_point() else v for k, v in given.items()}
+
+
+def encoder_weights(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The encoder's part of published weights under our names (``encoder.…``), in float32.
+
+    Args:
+        state: CRAFT's, as published, or that of torchvision's ``vgg16_bn`` (``features.N.…``) or ResNets.  Other names get
+            ``encoder.`` before them.
+    """
+    published = recognise({name: tuple(value.shape) for name, value in state.items()})
+    if published is not None:
+        return {name: value for name, value in convert(state, published).items() if name.startswith("encoder.")}
+    # the authors' slices number their layers as torchvision's features
+    slices = {ours: theirs for ours, theirs in published_names().items() if theirs.startswith("basenet.slice")}
+    ours = {"features." + theirs.split(".", 2)[2]: name for name, theirs in slices.items() if "slice5" not in theirs}
+    return {
+        ours.get(name, f"encoder.{name}"): value.float() if value.is_floating_point() else value
+        for name, value in state.items()
+    }

@@ -9,10 +9,11 @@ from typing import Any
 import torch
 
 from ocr.config import build
+from ocr.detection.published import encoder_weights
 from ocr.recognition.four_stage import FourStage
 from ocr.recognition.stages import ClassAxis
 from ocr.run import checkpoint
-from ocr.run.published import import_weights
+from ocr.run.published import import_weights, read_state
 
 SHOWN = 40
 """Characters, or names of weights, that one line of the report lists."""
@@ -30,12 +31,13 @@ class Start:
     fresh_classes: list[str] = field(default_factory=list)
     left_classes: list[str] = field(default_factory=list)
     sizes: str = ""
+    setting: str = "init"
 
     def lines(self) -> list[str]:
         """The report, a few lines."""
         total = len(self.kept) + len(self.by_character) + len(self.fresh)
         named = f" ({', '.join(self.fresh[:4])}{' …' if len(self.fresh) > 4 else ''})" if self.fresh else ""
-        lines = [f"init={self.path}: {len(self.fresh)} of {total} weights start fresh{named}"]
+        lines = [f"{self.setting}={self.path}: {len(self.fresh)} of {total} weights start fresh{named}"]
         if self.sizes:
             lines.append(f"  pictures of {self.sizes} pixels; no weight depends on that")
         if self.by_character:
@@ -80,6 +82,33 @@ def initialise(network: torch.nn.Module, path: str | Path) -> Start:
         )
     network.load_state_dict(chosen, strict=False)
     return start
+
+
+def initialise_encoder(network: torch.nn.Module, path: str | Path) -> Start:
+    """Copy an encoder's weights into a detector: torchvision's ``vgg16_bn`` or ResNet, or the encoder of any CRAFT checkpoint.
+
+    Raises:
+        ValueError: the network is no detector, no convolution fits, or see :func:`content_of` and
+            :func:`ocr.run.published.read_state`.
+    """
+    own = network.state_dict()
+    if not any(name.startswith("encoder.") for name in own):
+        raise ValueError(
+            f"backbone_init={path}: only detectors such as model=craft have an encoder that starts from it"
+        )
+    ours = Path(path).suffix == ".ckpt"
+    given = checkpoint.weights(content_of(path)) if ours else encoder_weights(read_state(Path(path)))
+    chosen = {
+        name: value
+        for name, value in given.items()
+        if name.startswith("encoder.") and name in own and own[name].shape == value.shape
+    }
+    if not any(value.dim() > 1 for value in chosen.values()):
+        raise ValueError(
+            f"backbone_init={path}: no convolution of it fits this encoder: choose the backbone= and model.width= it was trained with"
+        )
+    network.load_state_dict(chosen, strict=False)
+    return Start(str(path), list(chosen), fresh=[name for name in own if name not in chosen], setting="backbone_init")
 
 
 def content_of(path: str | Path) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from ocr.run.progress import ProgressLine
 from ocr.run.recipe import recipe_label
 from ocr.run.record import RunRecord, Status, forget_peak_memory, leads, write_atomically
 from ocr.run.saving import Checkpoints, Interrupted, WholeFiles
-from ocr.run.start import content_of, initialise
+from ocr.run.start import content_of, initialise, initialise_encoder
 from ocr.terminal import OutputClosed
 from ocr.terminal import console as make_console
 
@@ -221,7 +221,16 @@ class _Run:
 
     def _network(self) -> Any:
         network = build(self.settings["model"], "model")
-        init = self.settings["init"]
+        init, backbone = self.settings["init"], self.settings["backbone_init"]
+        if init and backbone:
+            raise ValueError(
+                f"init={init} and backbone_init={backbone}: the first brings an encoder along, give one of them"
+            )
+        if backbone:
+            start = initialise_encoder(network, backbone)
+            self.record.init = {"path": str(backbone), "part": "encoder"}
+            for line in start.lines():
+                console.print(line, highlight=False, markup=False, soft_wrap=True)
         if init:
             start = initialise(network, init)
             source = content_of(init)
