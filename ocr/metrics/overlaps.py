@@ -103,7 +103,7 @@ def picture_row(
         cared_truth=float(weight[wanted].sum()),
         precision_credit=float(precision_credit),
         cared_detections=float(cared.sum() if cared_detections is None else cared_detections),
-        words=[_fate(picture, over, cared, t, float(credit[t]), float(weight[t]), links[t]) for t in wanted],
+        words=_fates(picture, over, cared, links, credit, weight),
         false_alarms=np.flatnonzero(cared & ~links.any(axis=0)).tolist(),
         crossing=int(over.boxes.crossing.sum()),
         splits=int((links.sum(axis=1) > 1).sum()),
@@ -112,21 +112,33 @@ def picture_row(
     )
 
 
-def _fate(
-    picture: Picture, over: Overlaps, cared: Booleans, t: int, credit: float, weight: float, links: Booleans
-) -> WordFate:
-    iou, recall = over.iou[t] * cared, over.recall[t] * cared
-    matched: list[int] = np.flatnonzero(links).tolist()
-    best = [int(iou.argmax())] if not matched and iou.any() else matched
-    height, aspect, run = word_shape(picture.truth[t])
-    return WordFate(
-        text=picture.truth[t].text,
-        height=height * picture.zoom,
-        aspect=aspect,
-        run=run,
-        credit=credit,
-        weight=weight,
-        detections=matched,
-        iou=min(float(iou[best].max(initial=0.0)), 1.0),
-        area_recall=min(float(recall[best].sum()), 1.0),
-    )
+def _fates(
+    picture: Picture, over: Overlaps, cared: Booleans, links: Booleans, credit: Floats, weight: Floats
+) -> list[WordFate]:
+    # what was matched, and where nothing was, the one that overlaps best
+    iou, best = over.iou * cared, links.copy()
+    lost = np.flatnonzero(~links.any(axis=1) & iou.any(axis=1))
+    if len(lost):
+        best[lost, iou[lost].argmax(axis=1)] = True
+    best_iou = np.minimum((iou * best).max(axis=1, initial=0.0), 1.0).tolist()
+    area_recall = np.minimum((over.recall * cared * best).sum(axis=1), 1.0).tolist()
+    matched: list[list[int]] = [[] for _ in picture.truth]
+    for t, d in np.argwhere(links).tolist():
+        matched[t].append(d)
+    fates = []
+    for t in picture.cared:
+        height, aspect, run = word_shape(picture.truth[t])
+        fates.append(
+            WordFate(
+                text=picture.truth[t].text,
+                height=height * picture.zoom,
+                aspect=aspect,
+                run=run,
+                credit=float(credit[t]),
+                weight=float(weight[t]),
+                detections=matched[t],
+                iou=best_iou[t],
+                area_recall=area_recall[t],
+            )
+        )
+    return fates

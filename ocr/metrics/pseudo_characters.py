@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ocr.geometry import side_lengths
 from ocr.metrics.score import Floats
-from ocr.metrics.word_shape import extent
+from ocr.metrics.word_shape import extent, quad_sides
 from ocr.types import Points, SceneWord
 
 SLIGHT = 1e-5
@@ -17,11 +16,11 @@ MOST = 10
 
 def box_aspect(polygon: Points) -> float:
     """Width over height, never 0; fewer than three points count as a square."""
-    points = np.asarray(polygon, np.float64).reshape(-1, 2)
+    points = np.asarray(polygon).reshape(-1, 2)
     if len(points) == 4:
-        width, height = side_lengths(points)  # type: ignore[arg-type]  # in double precision here
+        width, height = quad_sides(points)
     else:
-        width, height = extent(np.asarray(polygon, np.float32).reshape(-1, 2))[:2] if len(points) > 2 else (1.0, 1.0)
+        width, height = extent(points)[:2] if len(points) > 2 else (1.0, 1.0)
     return (width + SLIGHT) / (height + SLIGHT)
 
 

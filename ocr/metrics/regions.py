@@ -98,9 +98,7 @@ def inside(points: Floats, shapes: Shapes) -> Booleans:
         return held
     start, end, owner = _edges(shapes)
     bounds = shapely.bounds(shapes)
-    p, s = np.nonzero(
-        (points[:, None] >= bounds[None, :, :2]).all(-1) & (points[:, None] <= bounds[None, :, 2:]).all(-1)
-    )
+    p, s = _meeting(np.concatenate([points, points], axis=1), bounds)
     count = np.bincount(owner, minlength=len(shapes))
     first = np.concatenate([[0], np.cumsum(count)[:-1]])
     pair = np.repeat(np.arange(len(p)), count[s])
@@ -120,7 +118,9 @@ def centres(shapes: Shapes) -> Floats:
 
 
 def _meeting(a: Floats, b: Floats) -> tuple[Indices, Indices]:
-    i, j = np.nonzero((a[:, None, :2] < b[None, :, 2:]).all(-1) & (b[None, :, :2] < a[:, None, 2:]).all(-1))
+    """Pairs of bounds (xmin, ymin, xmax, ymax) that have a point in common."""
+    (ax0, ay0, ax1, ay1), (bx0, by0, bx1, by1) = a.T[:, :, None], b.T[:, None, :]
+    i, j = np.nonzero((ax0 <= bx1) & (bx0 <= ax1) & (ay0 <= by1) & (by0 <= ay1))
     return i, j
 
 

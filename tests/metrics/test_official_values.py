@@ -23,8 +23,13 @@ CLEVAL, CLEVAL_E2E = CLEval("cleval"), CLEval("cleval", texts=True)
 
 
 @functools.cache
+def read(reader, path):
+    return reader(path)
+
+
+@functools.cache
 def scored(protocol, truth, results):
-    pictures = list(paired(read_truth(truth), read_results(results), (truth.name, results.name)))
+    pictures = list(paired(read(read_truth, truth), read(read_results, results), (truth.name, results.name)))
     return protocol(
         [(found.detections, words) for _, found, words in pictures],
         [name for name, _, _ in pictures],
