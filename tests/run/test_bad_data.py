@@ -149,7 +149,8 @@ def test_evaluation_counts_a_broken_picture_as_nothing_found(tmp_path: Path) -> 
     finder = KnowsAll({40 + 7 * n: [Detection(box, 1.0)] for n in (1, 2)})
     result = evaluate(finder, open_set(tmp_path, "detection", "own", "test"), protocol)
     assert result.undecodable == ["own/1"]
-    assert {s.metric: s.value for s in result.scores} == {"recall": 2 / 3, "precision": 1.0, "hmean": 0.8}
+    values = {s.metric: s.value for s in result.scores}
+    assert values == {"recall": 2 / 3, "precision": 1.0, "hmean": 0.8, "area_recall": 1.0}
 
 
 def test_labels_that_cannot_be_learnt_are_counted_by_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
