@@ -64,7 +64,7 @@ class CatalogEntry:
 
     def places(self) -> list[str]:
         """``task/split`` of all it prepares."""
-        return list(self.prepares) or [f"{part.task}/{part.split}" for part in self.parts]
+        return list(dict.fromkeys(self.prepares or (f"{part.task}/{part.split}" for part in self.parts)))
 
     def complete(self, place: str) -> int | None:
         """How many samples the complete prepared set has at ``task/split``, when that is known.

@@ -110,9 +110,12 @@ class Part:
             Unusable: the path leads out of the part, or the file is not there.
         """
         path = inner_path(text)
+        top, _, rest = path.partition("/")
         if self.place.is_dir():
-            return RawFile(str(self.place), path)
-        file = self.files.get(path) or self.files.get(path.partition("/")[2])
+            # some lists begin with the name of the folder itself
+            repeated = top == self.place.name and rest and not (self.place / top).exists()
+            return RawFile(str(self.place), rest if repeated else path)
+        file = self.files.get(path) or self.files.get(rest)
         if file is None:
             raise Unusable("no such picture")
         return file

@@ -35,6 +35,7 @@ def test_the_list_says_of_every_set_what_a_user_must_know(capsys):
         assert entry.licence in printed
         assert entry.obtain in printed
         assert all(line in printed for line in entry.layout)
+        assert len(entry.places()) == len(set(entry.places())) > 0
     assert "gt.mat" in printed
     assert "complete     detection/train 858,750" in printed
 

@@ -144,8 +144,9 @@ def test_union14m_lists_are_read_one_after_the_other(raw, prepare, picture):
     files = {f"Union14M-L/full_images/{i}.jpg": picture(i) for i in range(4)}
     lists = {"easy": (0, 1), "hard": (2, 3)}
     for name, numbers in lists.items():
-        lines = [json.dumps({"filename": f"full_images/{i}.jpg", "text": f"w{i}"}) for i in numbers]
-        files[f"Union14M-L/train_annos/train_{name}.jsonl"] = "\n".join([*lines, "{broken"])
+        top = "Union14M-L/" if name == "hard" else ""
+        lines = [json.dumps({"filename": f"{top}full_images/{i}.jpg", "text": f"w{i}"}) for i in numbers]
+        files[f"Union14M-L/train_annos/mmocr-0.x/train_{name}.jsonl"] = "\n".join([*lines, "{broken"])
     result = prepare("union14m", raw(files))
     assert [w.text for w in words(result, "union14m", "train")] == ["w0", "w1", "w2", "w3"]
     assert result.listed("recognition/union14m/train") == [
