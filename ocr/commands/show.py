@@ -42,9 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
     )
     settings = plain(compose_config([*model, *arguments.overrides]))
     sources = (settings.get("data") or {}).get("sources") or {}
-    if not sources:
+    if not sources or not any(o.lstrip("+~").startswith("data=") for o in arguments.overrides):
         raise ValueError("no data is named; for example ocr show data=rendered_ja render=hard")
-    count = arguments.count or (6 if scenes else 60)
+    count = arguments.count if arguments.count is not None else (6 if scenes else 60)
     if count < 1 or arguments.start < 0:
         raise ValueError(f"--count {count} --start {arguments.start}: show at least one sample, from number 0 on")
     sets = [_opened(settings, name, node) for name, node in sources.items()]
