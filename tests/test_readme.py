@@ -41,8 +41,8 @@ def test_ocr_commands_parse(page: str, line: str) -> None:
     arguments = parser().parse_args(shlex.split(line)[1:])
     for override in getattr(arguments, "overrides", []):
         key, _, value = override.partition("=")
-        assert key in ("data", "protocol", "root")
-        assert key != "protocol" or value in names_in("protocol")
+        assert key in ("data", "protocol", "protocol.subsets", "root", "model")
+        assert key != "protocol" or set(value.split("+")) <= set(names_in("protocol"))
 
 
 @pytest.mark.parametrize(("page", "line"), commands("python -m data_prep"))

@@ -90,6 +90,26 @@ def test_protocols_are_joined_with_a_plus(tiny_recognizer: Path, tmp_path: Path)
     )
 
 
+@pytest.fixture(scope="module")
+def short_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sets of the published comparison in their sizes, but with two words in SVT."""
+    root = tmp_path_factory.mktemp("short")
+    sizes = {
+        "iiit5k": 3000,
+        "svt": 2,
+        "icdar2003_867": 867,
+        "icdar2013_1015": 1015,
+        "icdar2015": 2077,
+        "svtp": 645,
+        "cute80": 288,
+    }
+    for name, count in sizes.items():
+        with StoreWriter(root / "recognition" / name / "test", "recognition", name, "test", "real", "t") as store:
+            for i in range(count):
+                store.add_word(b"", "word", f"{name}/{i}")
+    return root
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -104,6 +124,7 @@ def test_protocols_are_joined_with_a_plus(tiny_recognizer: Path, tmp_path: Path)
     ],
 )
 def test_a_wrong_size_stops_the_evaluation_before_it_begins(
+    short_root: Path,
     tiny_recognizer: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -111,21 +132,8 @@ def test_a_wrong_size_stops_the_evaluation_before_it_begins(
     arguments: list[str],
     expected: str,
 ) -> None:
-    sizes = {
-        "iiit5k": 3000,
-        "svt": 2,
-        "icdar2003_867": 867,
-        "icdar2013_1015": 1015,
-        "icdar2015": 2077,
-        "svtp": 645,
-        "cute80": 288,
-    }
-    for name, count in sizes.items():
-        with StoreWriter(tmp_path / "recognition" / name / "test", "recognition", name, "test", "real", "t") as store:
-            for i in range(count):
-                store.add_word(b"", "word", f"{name}/{i}")
     monkeypatch.setattr("ocr.run.evaluate.infer", None)
-    assert evaluate(tiny_recognizer, tmp_path, tmp_path / "out", *arguments) == 1
+    assert evaluate(tiny_recognizer, short_root, tmp_path / "out", *arguments) == 1
     error = capsys.readouterr().err
     assert expected in error
     assert error.count("\n") == 1
