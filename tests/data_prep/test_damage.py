@@ -327,3 +327,19 @@ def test_an_archive_that_is_replaced_is_opened_anew(tmp_path):
         path.write_bytes(tar_bytes({"a": text}, "w:gz"))
         ((_, file),) = scan(path)
         assert file.read() == text
+
+
+@pytest.mark.parametrize("form", ["PNG", "GIF"])
+def test_a_small_file_that_decodes_to_a_huge_picture_is_dropped(tmp_path, prepare, picture, form):
+    content = bytearray(picture(0, form=form))
+    if form == "PNG":
+        content[16:24] = (40_000).to_bytes(4, "big") * 2
+    else:
+        content[6:10] = (40_000).to_bytes(2, "little") * 2
+    for folder in ("images", "gt"):
+        (tmp_path / folder).mkdir()
+    for i, data in enumerate((content, picture(1))):
+        (tmp_path / f"images/{i}.{form.lower()}").write_bytes(data)
+        (tmp_path / f"gt/gt_{i}.txt").write_text(f"{LINE},x")
+    result = prepare("scenes", tmp_path, "--name", "mine")
+    assert result.listed("detection/mine/test") == [f"picture has more than 200 megapixels\timages/0.{form.lower()}"]
