@@ -1,12 +1,16 @@
 """``ocr score``: archives in, numbers out."""
 
+import json
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from ocr import cli
+from ocr.export_text import page_to_dict
+from ocr.metrics.result_files import read_truth
 from ocr.run.logging import read_rows
+from ocr.types import Detection, Page, Reading
 
 EXCERPTS = Path(__file__).parent / "golden" / "detection"
 
@@ -37,6 +41,24 @@ def test_pictures_without_a_file_are_counted_as_nothing_found(tmp_path, capsys):
             some.writestr(name, whole.read(name))
     assert score(EXCERPTS / "ic15_gt.zip", path, "ic15_iou") == 0
     assert "some.zip says nothing about 20 of 30 pictures" in capsys.readouterr().out
+
+
+def test_what_the_reader_read_is_scored_and_written_to_submit(tmp_path):
+    truth = EXCERPTS / "ic13_gt_quad_text.zip"
+    pages = []
+    for name, words in read_truth(truth).items():
+        read = [(Detection(w.polygon, 0.9), Reading((w.text or "").upper(), 0.9)) for w in words if not w.ignore]
+        page = Page(f"somewhere/{name.replace('img', 'img_')}.jpg", 100, 100, read)
+        pages.append(json.dumps(page_to_dict(page)))
+    path, archive = tmp_path / "pages.jsonl", tmp_path / "submit.zip"
+    path.write_text("\n".join(pages), encoding="utf-8")
+    assert score(truth, path, "ic15_e2e", "--out", str(tmp_path), "--archive", str(archive)) == 0
+    rows = read_rows(tmp_path / "pages-scores.jsonl")
+    assert [row["value"] for row in rows if row["protocol"] == "ic15_e2e"] == [1, 1, 1, 1]
+    assert score(truth, archive, "ic15_e2e", "--out", str(tmp_path)) == 0
+    assert [row["value"] for row in read_rows(tmp_path / "submit-scores.jsonl")[:3]] == [1, 1, 1]
+    path.write_text('{"path": "a.jpg"}', encoding="utf-8")
+    assert score(truth, path, "ic15_e2e") == 1
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""``ocr score``: score a result archive of any method against a ground-truth archive."""
+"""``ocr score``: score a result archive of any method, or what our reader read, against a ground-truth archive."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ OVERRIDES = False
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
     parser.add_argument("--gt", required=True, metavar="ZIP", help="ground truth, one text file per picture")
-    parser.add_argument("--pred", required=True, metavar="ZIP", help="results in the same form")
+    parser.add_argument(
+        "--pred", required=True, metavar="FILE", help="results: an archive like that, or the .jsonl of ocr read --json"
+    )
     parser.add_argument(
         "--protocol",
         required=True,
@@ -32,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gt-form", choices=("box", "quad", "polygon"), help=f"ground truth, {form}")
     parser.add_argument("--pred-form", choices=("box", "quad", "polygon"), help=f"results, {form}")
     parser.add_argument("--out", metavar="FOLDER", help="keep one row per picture and the scores as JSON lines")
+    parser.add_argument("--archive", metavar="ZIP", help="write the results as an archive that the competitions take")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -41,13 +44,14 @@ def run(arguments: argparse.Namespace) -> int:
         ValueError: an archive cannot be read, or the two are not of one data set; one line.
     """
     from ocr.metrics.companions import with_companions
-    from ocr.metrics.result_files import paired, read_results, read_truth
+    from ocr.metrics.result_files import paired, read_pages, read_results, read_truth, shared_form, write_results
     from ocr.run.score_table import print_scores
     from ocr.terminal import console as make_console
 
     protocols = with_companions([_protocol(name) for name in arguments.protocol.split("+")])
     gt, pred = Path(arguments.gt), Path(arguments.pred)
-    truth, results = read_truth(gt, arguments.gt_form), read_results(pred, arguments.pred_form)
+    truth = read_truth(gt, arguments.gt_form)
+    results = read_pages(pred) if pred.suffix == ".jsonl" else read_results(pred, arguments.pred_form)
     pictures = list(paired(truth, results, (gt.name, pred.name)))
     console = make_console()
     silent = [name for name in truth if name not in results]
@@ -69,6 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
         console.print(f"{crossing} detections have outlines that cross themselves or have no area")
     if arguments.out:
         _keep(Path(arguments.out) / f"{pred.stem}-scores.jsonl", rows)
+    if arguments.archive:
+        write_results(Path(arguments.archive), results, shared_form(results))
     return 0
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ocr.metrics.archives import read_texts, write_texts
+from ocr.metrics.archives import picture_name, read_texts, write_texts
 from ocr.metrics.regions import pixel_boxes
 from ocr.types import Detection, Points, SceneWord
 
@@ -90,6 +91,31 @@ def read_results(path: Path, form: Form | None = None) -> dict[str, Found]:
     return found
 
 
+def read_pages(path: Path) -> dict[str, Found]:
+    """What the reader found and read, from the JSON lines that ``ocr read --json`` writes.
+
+    Raises:
+        ValueError: one line that names file and line.
+    """
+    found: dict[str, Found] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read ({error}): give what ocr read --json wrote") from None
+    for number, line in enumerate(lines, 1):
+        try:
+            page = json.loads(line)
+            name = picture_name(page["path"])
+            boxes = [Detection(np.array(w["polygon"], np.float32).reshape(-1, 2), w["score"]) for w in page["words"]]
+            texts = [str(word["text"]) for word in page["words"]]
+        except (ValueError, TypeError, KeyError):
+            raise ValueError(f"{path}, line {number}: is not a page that ocr read --json wrote") from None
+        if name in found:
+            raise ValueError(f"{path}, line {number}: more than one page is about the picture {name!r}")
+        found[name] = Found(boxes, texts)
+    return found
+
+
 def write_results(path: Path, pictures: Mapping[str, Found], form: Form) -> None:
     """Write an archive that the competitions' sites take: whole pixels, one file per picture, texts where there are any.
 
@@ -128,6 +154,12 @@ def paired(
         )
     for name, words in truth.items():
         yield name, results.get(name, Found([], [])), words
+
+
+def shared_form(results: Mapping[str, Found]) -> Form:
+    """The form that holds all detections: quads, or polygons where any has more points."""
+    quads = all(len(detection.polygon) == 4 for found in results.values() for detection in found.detections)
+    return "quad" if quads else "polygon"
 
 
 def likely_form(lines: Mapping[str, Sequence[Line]]) -> Form:
@@ -210,11 +242,3 @@ def _numbers(polygon: Points, form: Form) -> list[int]:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def form_named(name: str) -> Form:
-    """The form of that name; raises ValueError when there is none."""
-    for form in get_args(Form):
-        if name == form:
-            return form
-    raise ValueError(f"there is no line form {name!r}; choose one of {', '.join(get_args(Form))}")

@@ -22,7 +22,7 @@ from ocr.metrics.breakdown import Bin, recognition_bins
 from ocr.metrics.calibration import coverage_bins
 from ocr.metrics.companions import with_companions
 from ocr.metrics.iou import BoxProtocol
-from ocr.metrics.result_files import Found, write_results
+from ocr.metrics.result_files import Found, shared_form, write_results
 from ocr.metrics.words import WordProtocol, WordResult, WordRow
 from ocr.run import checkpoint
 from ocr.run.logging import SCORES, read_rows
@@ -313,10 +313,9 @@ def evaluate_checkpoint(
 
 
 def _write_archive(path: Path, found: Pass) -> None:
-    """What was found as the competitions take it: quads, or polygons where any has more points."""
+    """What was found, as the competitions take it."""
     pictures = {key: Found(list(boxes), [""] * len(boxes)) for boxes, _, key, _, _ in found.outputs}
-    quads = all(len(d.polygon) == 4 for picture in pictures.values() for d in picture.detections)
-    write_results(path, pictures, "quad" if quads else "polygon")
+    write_results(path, pictures, shared_form(pictures))
 
 
 def _under(protocol: Any, passes: dict[str, Pass]) -> tuple[list[Evaluation], list[Evaluation]]:
