@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from ocr.data.cache import cached
 from ocr.data.datamodule import DataModule, Part
+from ocr.data.label_index import LARGE
 from ocr.data.picture_index import UNDECODABLE, Digests, among, picture_index, repeats
 from ocr.data.sets import WordSet
 from ocr.data.statistics import EXAMPLES
@@ -57,15 +61,9 @@ def inspect(data: DataModule, tests: Sequence[WordSet], console: Console, refuse
         ValueError: it is, and ``refuse``; one line that says how many and names one.
     """
     parts = [part for part in data.parts if isinstance(part.set, WordSet) and isinstance(part.validation_set, WordSet)]
-    pictures = [_digests(part, console) for part in parts]
-    if not pictures:
+    if not parts:
         return []
-    known = {f"{test.name}/{test.split}": _of_set(test, console) for test in tests}
-    findings: list[Finding] = []
-    for each, (again, first) in zip(pictures, _repeats_by_part([p.train for p in pictures]), strict=True):
-        findings += _labels(each.part)
-        findings += _pictures(each, again, _differs(pictures, each, again, first))
-        findings += _overlaps(each, pictures, known)
+    findings = _remembered(parts, tests, lambda: _looked(parts, tests, console))
     tested = [f for f in findings if f.reason.startswith("validation sample also in")]
     if tested and refuse:
         first_found = tested[0]
@@ -74,6 +72,36 @@ def inspect(data: DataModule, tests: Sequence[WordSet], console: Console, refuse
             f"{first_found.reason.removeprefix('validation sample also in ')} (for example {first_found.examples[0]}): a model "
             "chosen on test images cannot be tested on them; take them out of the set, or validate on another"
         )
+    return findings
+
+
+def _remembered(parts: Sequence[Part], tests: Sequence[WordSet], look: Callable[[], list[Finding]]) -> list[Finding]:
+    """What was found when the same samples of the same large sets were looked at before: sorting millions of digests takes seconds."""
+    if sum(len(part.set) for part in parts) < LARGE:
+        return look()
+    what = hashlib.blake2b(digest_size=12)
+    for part in parts:
+        places = [f"{len(p)}".encode() + p[:: max(1, len(p) // 999)].tobytes() for p in (part.train, part.validation)]
+        said = f"{part.name} {part.set.fingerprint} {part.validation_set.fingerprint} {part.rejected}"
+        what.update(b" ".join([said.encode(), *places]))
+    what.update(" ".join(f"{test.name} {test.fingerprint}" for test in tests).encode())
+    found = cached("findings-1", what.hexdigest(), lambda: _packed(look()))
+    return [Finding(**fields) for fields in json.loads(found.tobytes())]
+
+
+def _packed(findings: Sequence[Finding]) -> NDArray[np.uint8]:
+    text = json.dumps([asdict(finding) for finding in findings], ensure_ascii=False)
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+def _looked(parts: Sequence[Part], tests: Sequence[WordSet], console: Console) -> list[Finding]:
+    pictures = [_digests(part, console) for part in parts]
+    known = [(f"{test.name}/{test.split}", _of_set(test, console)) for test in tests]
+    findings: list[Finding] = []
+    for each, (again, first) in zip(pictures, _repeats_by_part([p.train for p in pictures]), strict=True):
+        findings += _labels(each.part)
+        findings += _pictures(each, again, _differs(pictures, each, again, first))
+        findings += _overlaps(each, pictures, known)
     return findings
 
 
@@ -148,12 +176,12 @@ def _finding(part: Part, reason: str, effect: str, places: NDArray[np.int64], of
     return Finding(part.name, reason, effect, len(places), of, shown)
 
 
-def _overlaps(each: _Pictures, pictures: list[_Pictures], tests: dict[str, Digests]) -> list[Finding]:
+def _overlaps(each: _Pictures, pictures: list[_Pictures], tests: list[tuple[str, Digests]]) -> list[Finding]:
     part, found = each.part, []
     if part.validation_set is not part.set or not np.array_equal(part.validation, part.train):  # debug=overfit means it
         inside = among(each.train, [p.validation for p in pictures])
         found += [_finding(part, "also in validation", KEPT, inside, len(each.train))] if len(inside) else []
-    for name, digests in tests.items():
+    for name, digests in tests:
         inside = among(each.train, [digests])
         found += [_finding(part, f"also in {name}", KEPT, inside, len(each.train))] if len(inside) else []
         chosen = among(each.validation, [digests])

@@ -10,6 +10,7 @@ from recipes import record, run
 
 from ocr import cli
 from ocr.data.store import StoreWriter
+from ocr.run import inspection
 
 OWN = ["data=words", "data.sources.words.set=own", "loader.batch_size=4", "charset=digits_lower"]
 
@@ -78,6 +79,24 @@ def test_a_run_and_the_stats_command_open_with_the_same_table(
     row = next(line for line in shown.splitlines() if "also in svt/test" in line)
     assert row.rstrip().endswith("own/train-7, own/train-8")
     assert "'naïve'" in shown
+
+
+def test_large_sets_are_looked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_own(tmp_path)
+    monkeypatch.setattr(inspection, "LARGE", 1)
+    arguments = ["stats", *OWN, "model=crnn", "feat.channels=32", f"root={tmp_path}"]
+    assert cli.main(arguments) == 0
+    capsys.readouterr()
+    look = inspection._looked
+    monkeypatch.setattr(inspection, "_looked", None)
+    assert cli.main(arguments) == 0
+    assert reasons(capsys.readouterr().out) == EXPECTED
+    monkeypatch.setattr(inspection, "_looked", look)
+    write(tmp_path, "cute80", "test", [(70, "ab"), (11, "cd")])
+    assert cli.main(arguments) == 0
+    assert reasons(capsys.readouterr().out) == EXPECTED | {"also in cute80/test": 1}, "another test set, another look"
 
 
 def test_choosing_a_model_on_test_images_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
