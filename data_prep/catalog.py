@@ -35,7 +35,8 @@ class CatalogEntry:
 
     By ``task/split``, ``expected`` is the number of pictures or words that the complete set lists, ``by_ids`` what a list of ids
     leaves of them, and ``kept`` what a rule does. ``md5`` are checksums of the released archives, as far as they are known;
-    ``level`` says what a box holds; ``lmdb`` names public LMDB folders of this set, with the split each of them is;
+    ``level`` says what a box holds; ``lmdb`` names public LMDB folders of this set, with the split each of them is, and
+    ``in_lmdb`` how many samples those hold where it is another number;
     ``overlaps`` warns of pictures that are also others' test pictures, unless they are left out.
     """
 
@@ -54,6 +55,7 @@ class CatalogEntry:
     kept: dict[str, int] = field(default_factory=dict)
     md5: dict[str, str] = field(default_factory=dict)
     lmdb: dict[str, Split] = field(default_factory=dict)
+    in_lmdb: dict[str, int] = field(default_factory=dict)
     note: str = ""
     overlaps: str = ""
 
@@ -66,11 +68,13 @@ class CatalogEntry:
         """``task/split`` of all it prepares."""
         return list(dict.fromkeys(self.prepares or (f"{part.task}/{part.split}" for part in self.parts)))
 
-    def complete(self, place: str) -> int | None:
-        """How many samples the complete prepared set has at ``task/split``, when that is known.
+    def complete(self, place: str, public: bool = False) -> int | None:
+        """How many samples the complete prepared set, or the public LMDB, has at ``task/split``, when that is known.
 
         A set without a list of ids or a rule may have dropped some of what it lists.
         """
+        if public and place in self.in_lmdb:
+            return self.in_lmdb[place]
         return self.by_ids.get(place, self.kept.get(place, self.expected.get(place)))
 
     def files(self) -> list[str]:

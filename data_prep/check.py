@@ -46,15 +46,15 @@ def named(names: Sequence[str]) -> dict[str, CatalogEntry]:
     return {name: entry for name, entry in catalog().items() if not names or name in names}
 
 
-def verdict(entry: CatalogEntry, place: str, count: int, dropped: int) -> tuple[bool, str]:
-    """Whether ``count`` samples, after ``dropped`` drops, are the complete set at ``task/split``, and why.
+def verdict(entry: CatalogEntry, place: str, count: int, dropped: int, public: bool = False) -> tuple[bool, str]:
+    """Whether ``count`` samples, after ``dropped`` drops, are the complete set (or public LMDB) at ``task/split``, and why.
 
     Drops count single words of a picture as well, so a set is complete when what is missing was dropped.
     """
     exact = entry.by_ids.get(place, entry.kept.get(place))
     if exact is not None:
         return count == exact, f"the catalogue has {exact:,}"
-    expected = entry.expected.get(place)
+    expected = entry.complete(place, public)
     if expected is None:
         return True, "the catalogue has no number"
     if count == expected:
@@ -78,7 +78,7 @@ def _sets(root: Path, entries: dict[str, CatalogEntry]) -> Iterator[tuple[bool, 
             if manifest.kind == "rendered":
                 yield True, f"{line}; a rendered stand-in, which is not compared"
                 continue
-            sound, why = verdict(entry, place, manifest.count, dropped)
+            sound, why = verdict(entry, place, manifest.count, dropped, manifest.foreign)
             yield sound, f"{line}; {why}"
 
 

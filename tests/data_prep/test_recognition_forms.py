@@ -12,6 +12,8 @@ import pytest
 from label_examples import IC13, SVT, WORDS, imagelist, structures
 
 from data_prep.__main__ import main
+from data_prep.catalog import catalog
+from data_prep.check import verdict
 from data_prep.word_lists import Row, first_words, json_rows, text_rows
 from ocr.data.sets import open_set
 
@@ -186,8 +188,8 @@ def test_a_picture_listed_twice_is_taken_once(raw, prepare, picture):
 @pytest.fixture
 def released(tmp_path, picture):
     """Two LMDBs as others publish them."""
-    for name in ("IIIT5k_3000", "IC15_2077"):
-        folder = tmp_path / "release/evaluation" / name
+    for name in ("evaluation/IIIT5k_3000", "evaluation/IC15_2077", "training/MJ/MJ_valid"):
+        folder = tmp_path / "release" / name
         folder.mkdir(parents=True)
         with lmdb.open(str(folder), map_size=1 << 24) as environment, environment.begin(write=True) as writing:
             writing.put(b"num-samples", b"2")
@@ -203,8 +205,8 @@ def test_public_lmdbs_are_linked_to_under_the_name_of_the_set(released, tmp_path
     printed = capsys.readouterr().out
     assert "recognition iiit5k/test: 2 samples; sound" in printed
     assert "the complete set has 3,000" in printed
-    for name in ("iiit5k", "icdar2015"):
-        opened = open_set(tmp_path / "data", "recognition", name, "test")
+    for name, split in (("iiit5k", "test"), ("icdar2015", "test"), ("mjsynth", "val")):
+        opened = open_set(tmp_path / "data", "recognition", name, split)
         assert [w.key for w in opened] == [f"{name}/000000001", f"{name}/000000002"]
     assert {p: p.read_bytes() for p in released.rglob("data.mdb")} == before
     assert main(["lmdb", "--raw", str(released), "--out", str(tmp_path / "data")]) == 0
@@ -228,11 +230,31 @@ def test_check_compares_prepared_sets_with_the_catalogue(released, raw, prepare,
     capsys.readouterr()
     assert main(["check", "--out", str(root)]) == 1
     assert capsys.readouterr().out.splitlines() == [
+        "NOT  recognition mjsynth/val: 2 samples; of 802,731; not the complete set",
         "NOT  recognition iiit5k/test: 2 samples; of 3,000; not the complete set",
         "NOT  recognition icdar2003_867/test: 1 samples, 6 drops; the catalogue has 867",
         "NOT  recognition icdar2015/test: 2 samples; of 2,077; not the complete set",
     ]
     assert main(["check", "nonsense"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "count", "dropped", "public", "sound"),
+    [
+        ("iiit5k", "recognition/test", 3000, 0, False, True),
+        ("iiit5k", "recognition/test", 2990, 10, False, True),
+        ("iiit5k", "recognition/test", 2990, 3, False, False),
+        ("iiit5k", "recognition/test", 3001, 0, False, False),
+        ("icdar2003_867", "recognition/test", 867, 243, False, True),
+        ("icdar2003_867", "recognition/test", 860, 250, False, False),
+        ("icdar2015_1811", "recognition/test", 1811, 0, True, True),
+        ("mjsynth", "recognition/train", 7224586, 0, True, True),
+        ("mjsynth", "recognition/train", 7224586, 0, False, False),
+        ("synthtext", "recognition/train", 7_000_000, 1, False, True),
+    ],
+)
+def test_a_set_is_complete_when_what_is_missing_was_dropped(name, place, count, dropped, public, sound):
+    assert verdict(catalog()[name], place, count, dropped, public)[0] is sound
 
 
 def test_check_compares_archives_with_their_checksums(tmp_path, capsys):
