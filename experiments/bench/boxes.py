@@ -42,10 +42,13 @@ def full_frame_boxes(maps_2hw: NDArray[np.float32], thresholds: Thresholds) -> l
     quads = []
     for label in range(1, count):
         x, y, w, h, area = statistics[label].tolist()
-        if area < 10 or region[labels == label].max() < thresholds.text:
+        if area < 10:
+            continue
+        component = labels == label
+        if region[component].max() < thresholds.text:
             continue
         segment = np.zeros(region.shape, np.uint8)
-        segment[labels == label] = 255
+        segment[component] = 255
         segment[link & ~text] = 0
         grow = int(np.sqrt(area * min(w, h) / (w * h)) * 2)
         rows, columns = slice(max(y - grow, 0), y + h + grow + 1), slice(max(x - grow, 0), x + w + grow + 1)

@@ -26,6 +26,8 @@ OFFSET = 0.5
 """Distance of the facing ends' middles across the line, in heights of the lower word."""
 OVERLAP = 0.5
 """Depth to which facing ends may overlap, in heights of the lower word."""
+ROWS = 256
+"""Words that are compared with all others at a time."""
 
 
 def join_lines(words: list[Detection], gap: float) -> list[Detection]:
@@ -41,12 +43,12 @@ def join_lines(words: list[Detection], gap: float) -> list[Detection]:
     if len(words) < 2:
         return words
     start, end, height, axis = _ends(words)
-    links = _follows(start, end, height, axis, gap)
     stacked = np.array([word.direction == "stacked" for word in words])
-    links &= stacked[:, None] == stacked[None]
+    links = _follows(start, end, height, axis, gap)
+    links = links[stacked[links[:, 0]] == stacked[links[:, 1]]]
     return [
         words[group[0]] if len(group) == 1 else _line([words[i] for i in group], start[group], axis[group[0]])
-        for group in _groups(links)
+        for group in _groups(len(words), links.tolist())
     ]
 
 
@@ -62,25 +64,28 @@ def _ends(words: list[Detection]) -> tuple[Floats, Floats, Floats, Floats]:
     return start, end, np.maximum(height, 1e-6), along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-6)
 
 
-def _follows(start: Floats, end: Floats, height: Floats, axis: Floats, gap: float) -> NDArray[np.bool_]:
-    """Matrix (n, n): whether word j goes on where word i ends."""
-    lower = np.minimum(height[:, None], height[None])
-    alike = (axis @ axis.T >= np.cos(np.radians(LARGEST_TURN))) & (
-        np.maximum.outer(height, height) <= HEIGHT_RATIO * lower
-    )
-    step = start[None] - end[:, None]
-    middle = axis[:, None] + axis[None]
-    middle /= np.maximum(np.linalg.norm(middle, axis=2, keepdims=True), 1e-6)
-    along = (step * middle).sum(axis=2)
-    across = np.abs(step[..., 0] * middle[..., 1] - step[..., 1] * middle[..., 0])
-    links: NDArray[np.bool_] = alike & (across <= OFFSET * lower) & (along >= -OVERLAP * lower) & (along <= gap * lower)
-    np.fill_diagonal(links, False)
-    return links
+def _follows(start: Floats, end: Floats, height: Floats, axis: Floats, gap: float) -> NDArray[np.int64]:
+    """Pairs (i, j), i not j, where word j goes on where word i ends."""
+    parts = []
+    # a part of the rows at a time, so that memory grows with the number of words and not with its square
+    for rows in np.array_split(np.arange(len(start)), -(-len(start) // ROWS)):
+        lower = np.minimum(height[rows, None], height)
+        alike = axis[rows] @ axis.T >= np.cos(np.radians(LARGEST_TURN))
+        alike &= np.maximum(height[rows, None], height) <= HEIGHT_RATIO * lower
+        i, j = np.nonzero(alike)
+        lower, i = lower[i, j], rows[i]
+        step, middle = start[j] - end[i], axis[i] + axis[j]
+        middle /= np.maximum(np.linalg.norm(middle, axis=1, keepdims=True), 1e-6)
+        along = (step * middle).sum(axis=1)
+        across = np.abs(step[:, 0] * middle[:, 1] - step[:, 1] * middle[:, 0])
+        near = (across <= OFFSET * lower) & (along >= -OVERLAP * lower) & (along <= gap * lower) & (i != j)
+        parts.append(np.stack([i[near], j[near]], axis=1))
+    return np.concatenate(parts)
 
 
-def _groups(links: NDArray[np.bool_]) -> list[list[int]]:
-    """Connected parts of a graph, each in ascending order, by their first members."""
-    parent = list(range(len(links)))
+def _groups(n: int, links: list[list[int]]) -> list[list[int]]:
+    """Connected parts of a graph of n nodes, each in ascending order, by their first members."""
+    parent = list(range(n))
 
     def root(i: int) -> int:
         while parent[i] != i:
@@ -88,7 +93,7 @@ def _groups(links: NDArray[np.bool_]) -> list[list[int]]:
             i = parent[i]
         return i
 
-    for i, j in np.argwhere(links).tolist():
+    for i, j in links:
         low, high = sorted((root(i), root(j)))
         parent[high] = low
     groups: dict[int, list[int]] = {}

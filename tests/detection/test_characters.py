@@ -185,3 +185,17 @@ def test_flat_and_noisy_maps_do_not_break():
     rough[:, ::3] = np.nan
     find_words(rough, Thresholds())
     assert find_words(np.full((2, 20, 20), np.nan, np.float32), Thresholds(), polygons=True) == []
+
+
+def test_page_of_two_thousand_words(rng):
+    """Every word is found with its characters; joined, every row becomes a line."""
+    words = [
+        np.array([rectangle(x + 6 * i, y, x + 6 * i + 6, y + 10) for i in range(3)], np.float32)
+        for y in range(4, 1004, 25)
+        for x in range(5, 1505, 30)
+    ]
+    maps = score_maps((1010, 1510), words)
+    found = find_words(maps, Thresholds())
+    assert len(found) == len(words) == 2000
+    assert {len(word.characters) for word in found} == {3}
+    assert len(find_words(maps, Thresholds(), line_gap=1.5)) == 40
