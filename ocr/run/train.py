@@ -124,6 +124,8 @@ def check(config: Config) -> None:
             raise ValueError(
                 f"{stages[0]}=…: a detector has no such stage; the four stages belong to recognisers such as model=trba"
             )
+        if config.get("recipe"):
+            raise ValueError(f"recipe={config.recipe}: the recipes train recognisers; model=craft brings its own")
     length = config.length
     counts = {f"length.{k}": length[k] for k in ("max_steps", "val_every", "save_every", "log_every")}
     for key, value in (counts | {"loader.batch_size": config.loader.batch_size}).items():

@@ -17,6 +17,7 @@ from recipes import run
         ("crnn", ["protocol=ic15_iou"], r"protocol=ic15_iou is for detection, and this is recognition"),
         ("crnn", ["init=nowhere.ckpt"], r"checkpoint not found: nowhere\.ckpt"),
         ("craft-strong", ["feat=vgg"], r"feat=…: a detector has no such stage"),
+        ("craft-strong", ["recipe=dtrb"], r"recipe=dtrb: the recipes train recognisers"),
         ("craft-strong", ["protocol=case36"], r"protocol=case36 is for recognition, and this is detection"),
     ],
 )
