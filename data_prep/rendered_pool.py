@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import warnings
 from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
@@ -33,3 +34,5 @@ def _start_worker() -> None:
     cv2.setNumThreads(1)
     # Ctrl-C reaches every process of a terminal; the parent alone answers it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The parent has named the fonts that are left out.
+    warnings.simplefilter("ignore")

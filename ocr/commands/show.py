@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
     count = arguments.count if arguments.count is not None else (6 if scenes else 60)
     if count < 1 or arguments.start < 0:
         raise ValueError(f"--count {count} --start {arguments.start}: show at least one sample, from number 0 on")
+    out = Path(arguments.out)
+    if not out.absolute().parent.is_dir() or out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+        raise ValueError(f"cannot write {out}: give a .png or .jpg file in a folder that is there")
     sets = [_opened(settings, name, node) for name, node in sources.items()]
     images = []
     for i in range(count):
@@ -58,9 +62,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"--start {arguments.start} lies behind the last sample: begin earlier")
     cell, columns = ((480, 480), 3) if scenes else ((200, 72), 6)
     sheet = contact_sheet(images, columns=min(columns, len(images)), cell=cell)
-    if not cv2.imwrite(arguments.out, cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)):
-        raise ValueError(f"cannot write {arguments.out}: give a .png or .jpg file in a folder that is there")
-    print(f"{arguments.out}: {len(images)} samples of {', '.join(sources)}")
+    if not cv2.imwrite(str(out), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)):
+        raise ValueError(f"cannot write {out}: make room on the disk, or choose another place")
+    print(f"{out}: {len(images)} samples of {', '.join(sources)}")
     return 0
 
 

@@ -5,12 +5,14 @@ Both maps have a closed inverse, so that a bent word is sampled once, from its m
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+Array = NDArray[Any]
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
 
@@ -35,7 +37,7 @@ class Arc:
 
     def inverse(self, x: Array, y: Array) -> tuple[Array, Array]:
         """Where points of the bent plane come from."""
-        sign = np.sign(self.radius)
+        sign = math.copysign(1.0, self.radius)
         across, up = (x - self.centre) * sign, (self.base + self.radius - y) * sign
         far = np.sqrt(across**2 + up**2) * sign
         return self.centre + self.radius * np.arctan2(across, up), self.base + self.radius - far
@@ -104,14 +106,19 @@ def bent_box(bend: Bend, box: Box) -> Box:
     return float(x.min()), float(y.min()) - slack, float(x.max()), float(y.max()) + slack
 
 
-def frame_around(bend: Bend, box: Box) -> Array:
-    """The smallest rectangle that follows the line's direction at the middle of a box and holds the bent box (4 x 2, clockwise)."""
-    outline = edge(box)
-    x, y = bend.forward(outline[:, 0], outline[:, 1])
-    angle = bend.angle((box[0] + box[2]) / 2)
-    c, s = np.cos(angle), np.sin(angle)
+def frames_around(bend: Bend, boxes: Array) -> Array:
+    """For every box (n x 4) the smallest rectangle that holds it when it is bent and follows the line's direction at its middle.
+
+    Returns the corners, clockwise from the top left (n x 4 x 2).
+    """
+    left, top, right, bottom = boxes.T[:, :, None]
+    across = left + (right - left) * _STEPS
+    x, y = bend.forward(
+        np.concatenate([across, across], 1), np.repeat(np.concatenate([top, bottom], 1), len(_STEPS), 1)
+    )
+    angles = np.array([bend.angle(middle) for middle in ((boxes[:, 0] + boxes[:, 2]) / 2).tolist()])
+    c, s = np.cos(angles)[:, None], np.sin(angles)[:, None]
     along, down = x * c + y * s, y * c - x * s
-    left, right, top, bottom = along.min(), along.max(), down.min(), down.max()
-    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
-    turned: Array = corners @ np.array([[c, s], [-s, c]])
-    return turned
+    first, last, high, low = along.min(1), along.max(1), down.min(1), down.max(1)
+    u, v = np.stack([first, last, last, first], 1), np.stack([high, high, low, low], 1)
+    return np.stack([u * c - v * s, u * s + v * c], 2)

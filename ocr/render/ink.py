@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ocr.charset import clusters
 from ocr.geometry import Matrix, transform
-from ocr.render.bend import Bend, edge, frame_around
+from ocr.render.bend import Bend, edge, frames_around
 from ocr.render.binding import Chance
 from ocr.render.fonts import SIZES, Face, Glyph
 from ocr.render.look import Letters
@@ -272,8 +272,8 @@ class PlacedWord:
         On a bent line a quad is the rectangle around the bent character box in the line's direction there.
         """
         if self.bend is not None:
-            frames = [frame_around(self.bend, self._in_plane(tuple(box))) for box in self.word.boxes.tolist()]
-            return transform(self.matrix, np.array(frames))
+            boxes = np.array([self._in_plane(box) for box in self.word.boxes.tolist()])
+            return transform(self.matrix, frames_around(self.bend, boxes))
         corners = self.word.boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)
         return transform(self.matrix @ shear(self.word.style.slant), corners)
 
@@ -294,7 +294,7 @@ class PlacedWord:
             return left, top, right, bottom
         return bounds(self.matrix, self.word.leaning_box)
 
-    def _in_plane(self, box: tuple[float, ...]) -> tuple[float, float, float, float]:
+    def _in_plane(self, box: list[float]) -> tuple[float, float, float, float]:
         """A character's box in the plane that is bent, lean included."""
         left, top, right, bottom = box
         leans = -self.word.style.slant * top, -self.word.style.slant * bottom
@@ -365,12 +365,13 @@ def _warp_bent(mask: Mask, x0: int, y0: int, placed: PlacedWord, bend: Bend, sha
     if left >= right or top >= bottom:
         return None
     a, b, c, d, e, f, g, h, i = np.linalg.inv(placed.matrix).ravel().tolist()
-    across, down = np.arange(left, right)[None, :] + 0.5, np.arange(top, bottom)[:, None] + 0.5
+    across = np.arange(left, right, dtype=np.float32)[None, :] + np.float32(0.5)
+    down = np.arange(top, bottom, dtype=np.float32)[:, None] + np.float32(0.5)
     scale = 1 / (g * across + h * down + i)
     u, v = bend.inverse((a * across + b * down + c) * scale, (d * across + e * down + f) * scale)
     v -= y
     u = u - x + slant * v
-    grid = (u - (x0 + 0.5)).astype(np.float32), (v - (y0 + 0.5)).astype(np.float32)
+    grid = (u - (x0 + 0.5)).astype(np.float32, copy=False), (v - (y0 + 0.5)).astype(np.float32, copy=False)
     return Coverage(cv2.remap(mask, *grid, cv2.INTER_LINEAR), left, top)
 
 

@@ -39,7 +39,7 @@ def paint_word(
         return None
     letters = Coverage(ink.alpha, ink.x, ink.y)
     if style.shadow:
-        _paint_shadow(image, placed)
+        _paint_shadow(image, placed, ink)
     if style.neon:
         _paint_glow(image, placed, ink, fill)
         fill = with_luma(fill, min(255.0, float(fill.max()) * 0.5 + 150))
@@ -79,22 +79,39 @@ def ink_contrast(image: Image, letters: Coverage | None) -> float:
 
 
 def _pixels_per_em(placed: PlacedWord) -> float:
-    """Size of the font in the picture, from the area of a word after its homography."""
-    left, top, right, bottom = placed.bounds()
-    turned = placed.word.box
-    area = (right - left) * (bottom - top) / max((turned[2] - turned[0]) * (turned[3] - turned[1]), 1e-6)
-    return placed.word.size * min(float(np.sqrt(area)), 4.0)
+    """Size of the font in the picture: the square root of the homography's change of area at the middle of the word."""
+    left, top, right, bottom = placed.word.box
+    x, y = placed.origin
+    g, h, i = placed.matrix[2].tolist()
+    depth = g * (x + (left + right) / 2) + h * (y + (top + bottom) / 2) + i
+    area = abs(float(np.linalg.det(placed.matrix))) / max(abs(depth) ** 3, 1e-12)
+    return placed.word.size * float(np.sqrt(area))
 
 
-def _paint_shadow(image: Image, placed: PlacedWord) -> None:
+def _paint_shadow(image: Image, placed: PlacedWord, ink: Coverage) -> None:
     style, size = placed.word.style, placed.word.size
     far = style.shadow * size
-    moved = placed.shifted(far * np.cos(style.shadow_angle), far * np.sin(style.shadow_angle))
-    shadow = cover(moved, image.shape[:2])
+    across, down = far * np.cos(style.shadow_angle), far * np.sin(style.shadow_angle)
+    if style.face.kin is None:
+        # The first renderer moved the word in its own plane and drew it again.
+        shadow = cover(placed.shifted(across, down), image.shape[:2])
+    else:
+        scale = _pixels_per_em(placed) / size
+        shadow = _moved(ink, round(across * scale), round(down * scale), image.shape[:2])
     if shadow is not None:
         if min(shadow.alpha.shape) > 3:
             shadow.alpha = cv2.blur(shadow.alpha, (3, 3))
         blend(image, shadow, np.zeros(3, np.float32), 0.55)
+
+
+def _moved(ink: Coverage, across: int, down: int, shape: tuple[int, ...]) -> Coverage | None:
+    """A coverage moved by whole pixels, as far as it lies in the picture; None when nothing does."""
+    height, width = ink.alpha.shape
+    x, y = ink.x + across, ink.y + down
+    left, top, right, bottom = max(x, 0), max(y, 0), min(x + width, shape[1]), min(y + height, shape[0])
+    if left >= right or top >= bottom:
+        return None
+    return Coverage(np.ascontiguousarray(ink.alpha[top - y : bottom - y, left - x : right - x]), left, top)
 
 
 def _paint_glow(image: Image, placed: PlacedWord, ink: Coverage, fill: Colour) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ocr.render.bend import Arc, Bend, Wave, arc_over, bent_box, edge, frame_around
+from ocr.render.bend import Arc, Bend, Wave, arc_over, bent_box, edge, frames_around
 
 BOX = (-10.0, -30.0, 190.0, 12.0)
 BENDS = [arc_over(BOX, 100), arc_over(BOX, -60), Wave(8, 120, 0.4), Arc(50, 0, -90)]
@@ -29,7 +29,7 @@ def test_boxes_hold_what_is_bent(bend: Bend) -> None:
     letter = (40.0, -25.0, 70.0, 5.0)
     x, y = np.meshgrid(np.linspace(letter[0], letter[2], 60), np.linspace(letter[1], letter[3], 20))
     points = np.stack(bend.forward(x.ravel(), y.ravel()), 1)
-    frame = frame_around(bend, letter)
+    frame = frames_around(bend, np.array([letter]))[0]
     along = (frame[1] - frame[0]) / np.linalg.norm(frame[1] - frame[0])
     down = np.array([-along[1], along[0]])
     for axis, low, high in ((along, frame[0], frame[1]), (down, frame[0], frame[3])):

@@ -14,7 +14,7 @@ from ocr.render.binding import Chance, Range
 from ocr.render.camera import occlude, shine
 from ocr.render.ink import Coverage, PlacedWord, cover, set_word
 from ocr.render.look import Letters, Look, load_language, load_look
-from ocr.render.paint import ink_contrast, paint_word
+from ocr.render.paint import _pixels_per_em, ink_contrast, paint_word
 from ocr.render.plate import paint_plate
 from ocr.render.scene import render_blocks
 from ocr.render.word import place_text, render_word
@@ -83,6 +83,15 @@ def test_embossed_letters_have_a_light_and_a_dark_rim() -> None:
     window = image[top - 6 : bottom + 6, left - 6 : right + 6, 1]
     assert window.max() > 180
     assert window.min() < 60, "the letters' own green is 60"
+
+
+def test_shadows_and_rims_scale_with_the_word_in_the_picture() -> None:
+    placed = place_text(look(), generator(8, "effects")).placed
+    word = set_word("Hello", placed.word.style, 84)
+    for scale in (0.25, 1.0, 2.0):
+        turned = cv2.getRotationMatrix2D((0, 0), 33, scale)
+        on_page = PlacedWord(word, np.concatenate([turned, [[0, 0, 1]]]))
+        assert _pixels_per_em(on_page) == pytest.approx(84 * scale)
 
 
 def test_contrast_is_that_of_letters_to_what_is_around_them() -> None:
