@@ -24,6 +24,8 @@ SCRIPTS = ("Arabic", "Bangla", "Chinese", "Hindi", "Japanese", "Korean", "Latin"
 """What stands before the text in the ground truth of the MLT competitions."""
 LARGEST = 1e7
 """Largest coordinate, pixels."""
+LONGEST = 2000
+"""Most characters of a text: comparing two takes the product of their lengths."""
 _NUMBER = r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*"
 _NUMBERS = re.compile(rf"(?:{_NUMBER}(?:,|$))*")
 
@@ -217,7 +219,10 @@ def _split(line: Line, form: Form, sure: bool) -> tuple[Points, float, str | Non
         points = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float32)
     score = float(line.fields[count]) if sure else 1.0
     rest = line.fields[count + sure :]
-    return points, score, _unquoted(",".join(rest).strip()) if rest else None
+    text = _unquoted(",".join(rest).strip()) if rest else None
+    if len(text or "") > LONGEST:
+        raise ValueError(f"{line.place}: holds a text of {len(text or '')} characters, more than {LONGEST}; remove it")
+    return points, score, text
 
 
 def _unquoted(text: str) -> str:

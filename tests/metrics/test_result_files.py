@@ -120,6 +120,7 @@ BAD = [
     ),
     ({"img_1.txt": "1,2,3,nan"}, "line 1: begins with 3 numbers"),
     ({"img_1.txt": "1,2,3,1e99"}, "line 1: holds a coordinate beyond 1e\\+07 pixels"),
+    ({"img_1.txt": "1,2,3,4,5,6,7,8," + "x" * 2001}, "line 1: holds a text of 2001 characters, more than 2000"),
     ({"img_1.txt": "9,2,3,4"}, "line 1: xmax or ymax is below xmin or ymin"),
 ]
 
