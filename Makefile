@@ -11,7 +11,7 @@ DONE   := $(VENV)/.installed
 BENCH  := OMP_NUM_THREADS=1 $(BIN)/python -m experiments.bench
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-data test test-slow bench-boxes bench-craft bench-data-prep bench-maps bench-metrics bench-render bench-str lint types format clean-demo
+.PHONY: help install demo demo-data test test-slow bench-boxes bench-craft bench-data-prep bench-maps bench-metrics bench-pseudo-labels bench-render bench-str lint types format clean-demo
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench-data-prep: $(DONE)  ## words written a second by one core, and the memory 
 
 bench-maps: $(DONE)  ## score maps against one warped patch per box
 	@$(BENCH).maps
+
+bench-pseudo-labels: $(DONE)  ## pseudo labels that reach the loss a second against one word at a time, and their share of a training step
+	@$(BENCH).pseudo_labels
 
 bench-render: $(DONE)  ## rendered crops and scenes a second on one core in three languages, and a worker's memory
 	@$(BENCH).render

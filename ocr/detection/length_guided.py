@@ -35,6 +35,9 @@ from ocr.detection.splitting import FALLBACK_CONFIDENCE, Split
 Profile = NDArray[np.float32]
 """Region score along a word, (n,)."""
 
+Evidence = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""How well a stretch looks like a character, and like a space: row w, column e for the stretch of width w that ends at e."""
+
 COLUMNS = 12
 """Columns of the profile for every character of the text, whatever the word's width."""
 _WIDTHS = np.arange(2, 3 * COLUMNS + 1)
@@ -108,9 +111,10 @@ class LengthGuided:
         profile /= max(float(profile.max()), self.faintest)
         letters = np.array([not c.isspace() for c in text])
         length = int(letters.sum())
-        cuts = self._cuts(profile, text, self.regularity)
+        evidence = _evidence(profile), _space_evidence(profile) if not letters.all() else np.zeros(0, np.float32)
+        cuts = self._cuts(evidence, text, self.regularity)
         doubt = max(_LEAST_DOUBT, 1 - _correlation(profile, _expected_profile(cuts, letters)))
-        cuts = self._cuts(profile, text, self.regularity * doubt)
+        cuts = self._cuts(evidence, text, self.regularity * doubt)
         maxima = [at for at, rise in prominences(profile)[:length] if rise >= self.prominence]
         held = np.histogram(maxima, cuts)[0][letters]
         agreement = _correlation(profile, _expected_profile(cuts, letters))
@@ -120,21 +124,21 @@ class LengthGuided:
         fallback = confidence < FALLBACK_CONFIDENCE
         return Split(boxes.astype(np.float32), max(confidence, FALLBACK_CONFIDENCE), len(maxima), fallback)
 
-    def _cuts(self, profile: Profile, text: str, regularity: float) -> NDArray[np.int64]:
+    def _cuts(self, evidence: Evidence, text: str, regularity: float) -> NDArray[np.int64]:
         """The ends of the pieces, from 0 to n: the best of all ways to cut (len(text) + 1,)."""
-        n = len(profile)
-        evidence, space = _evidence(profile), _space_evidence(profile)
+        character, space = evidence
+        n = character.shape[1] - 1
         wanted = expected_widths(text, self.evenness) * n
         strength = regularity * _TAU**2 * COLUMNS / 2
         unreachable = np.full(len(_WIDTHS) + 1, -np.inf, np.float32)
         best = np.full(n + 1, -np.inf, np.float32)
         best[0] = 0
         taken = np.empty((len(text), n + 1), np.int64)
-        for i, character in enumerate(text):
+        for i, letter in enumerate(text):
             misfit = strength * np.log1p((np.log(_WIDTHS / wanted[i]) / _TAU) ** 2)
             # row w: the best before a piece of width w that ends at each column
             before = sliding_window_view(np.concatenate([unreachable, best]), n + 1)[-1 - _WIDTHS]
-            total = before + (space if character.isspace() else evidence) - misfit[:, None].astype(np.float32)
+            total = before + (space if letter.isspace() else character) - misfit[:, None].astype(np.float32)
             choice = total.argmax(axis=0)
             best = total[choice, np.arange(n + 1)]
             taken[i] = _WIDTHS[choice]
@@ -194,6 +198,7 @@ def _gaussian(width: int) -> Profile:
 
 
 _GAUSSIANS = {int(width): _gaussian(int(width)) for width in _WIDTHS}
+_SHAPES = {width: gaussian - gaussian.mean() for width, gaussian in _GAUSSIANS.items()}
 
 
 def _evidence(profile: Profile) -> NDArray[np.float32]:
@@ -201,8 +206,7 @@ def _evidence(profile: Profile) -> NDArray[np.float32]:
     evidence = np.full((len(_WIDTHS), len(profile) + 1), -np.inf, np.float32)
     for row, width in zip(evidence, _WIDTHS.tolist(), strict=True):
         if width <= len(profile):
-            shape = _GAUSSIANS[width] - _GAUSSIANS[width].mean()
-            row[width:] = np.correlate(profile, shape, "valid")
+            row[width:] = np.correlate(profile, _SHAPES[width], "valid")
     return evidence
 
 

@@ -15,8 +15,10 @@ from ocr.detection.score_maps import Maps
 from ocr.types import Image, WeakWord
 
 _WIDTH_STEP = 32
-_BUCKET_RATIO = 1.3
-_BUCKET_PIXELS = 1 << 19
+_BUCKET_RATIO = 1.15
+_BUCKET_PIXELS = {"cpu": 1 << 17}
+"""Most pixels of one forward: what a core's cache holds the features of; other devices want more at once."""
+_MANY_PIXELS = 1 << 20
 
 
 def size_in_map(word: WeakWord) -> tuple[int, int]:
@@ -34,7 +36,7 @@ def read_words(words: list[WeakWord], teacher: nn.Module) -> list[Maps]:
     device = next(teacher.parameters()).device
     crops = [_crop(word) for word in words]
     regions: dict[int, Maps] = {}
-    for members in _buckets(crops):
+    for members in _buckets(crops, _BUCKET_PIXELS.get(device.type, _MANY_PIXELS)):
         width = -(-max(crops[i].shape[1] for i in members) // _WIDTH_STEP) * _WIDTH_STEP
         padded = [_widened(crops[i], width) for i in members]
         images_BCHW = torch.from_numpy(np.stack(padded)).to(device).permute(0, 3, 1, 2)
@@ -61,14 +63,14 @@ def _crop(word: WeakWord) -> Image:
     return word.crop
 
 
-def _buckets(crops: list[Image]) -> Iterator[list[int]]:
-    """Indices of crops of one height and similar width, as many as go into one forward."""
+def _buckets(crops: list[Image], most: int) -> Iterator[list[int]]:
+    """Indices of crops of one height and similar width, as many as go into one forward of ``most`` pixels."""
     members: list[int] = []
     narrowest = (0, 0)
     for i in sorted(range(len(crops)), key=lambda i: crops[i].shape[:2]):
         height, width = crops[i].shape[:2]
         limit = max(narrowest[1] * _BUCKET_RATIO, narrowest[1] + _WIDTH_STEP)
-        full = (len(members) + 1) * height * width > _BUCKET_PIXELS
+        full = (len(members) + 1) * height * width > most
         if members and (height != narrowest[0] or width > limit or full):
             yield members
             members = []

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 from scipy.signal import find_peaks, peak_prominences
 
-from ocr.detection.length_guided import COLUMNS, LengthGuided, along, expected_widths, prominences
+from ocr.detection.length_guided import (
+    COLUMNS,
+    LengthGuided,
+    _evidence,
+    _space_evidence,
+    along,
+    expected_widths,
+    prominences,
+)
 from ocr.detection.score_maps import score_maps
 from ocr.detection.splitting import Watershed
 
@@ -153,7 +161,9 @@ def test_cuts_are_the_best_of_all_ways_to_cut():
             return total
 
         best = max(((0, a, b, 36) for a, b in combinations(range(1, 36), 2)), key=value)
-        assert value(splitter._cuts(profile, text, 0.5)) == pytest.approx(value(best), abs=1e-4)
+        assert value(splitter._cuts((_evidence(profile), _space_evidence(profile)), text, 0.5)) == pytest.approx(
+            value(best), abs=1e-4
+        )
 
 
 def test_prominences_against_scipy():

@@ -7,12 +7,14 @@ import pytest
 import torch
 from drawn import Painted, draw_word
 
+from ocr.detection.length_guided import LengthGuided
 from ocr.detection.pseudo_labels import Labeller, splice
+from ocr.detection.samples import SceneEncoder
 from ocr.detection.score_maps import score_maps
 from ocr.detection.splitting import Equal, Watershed, equal_boxes
 from ocr.detection.word_crops import word_frame
 from ocr.geometry import polygon_mask, transform
-from ocr.types import SceneBatch, WeakPicture, WeakWord
+from ocr.types import Scene, SceneBatch, SceneWord, WeakPicture, WeakWord
 
 TO_MAP = np.diag([0.5, 0.5, 1.0])
 
@@ -248,6 +250,20 @@ def test_words_of_many_widths_are_read_in_few_forwards_and_like_alone():
         alone.weak = weak_batch([word]).weak
         fill(alone, Painted().eval(), Watershed())
     assert torch.equal(alone.maps_B2hw, together.maps_B2hw)
+
+
+def test_picture_of_two_thousand_words(painted):
+    encoder = SceneEncoder(256, crop_height=16)
+    corners = np.array([[0, 0], [6, 0], [6, 5.1], [0, 5.1]], np.float32)
+    words = [SceneWord(corners + np.float32([3 + 6.2 * (i % 40), 2 + 5.01 * (i // 40)]), "ab") for i in range(2000)]
+    scene = Scene(np.zeros((256, 256, 3), np.uint8), words, "k/0", "word")
+    batch = encoder.collate([encoder.train(scene, np.random.default_rng(0))])
+    labels = fill(batch, painted, LengthGuided())
+    assert len(labels) == 2000
+    assert {len(label.quads) for label in labels} == {2}
+    # nothing to see: every label is a fallback, and is trusted half
+    assert batch.trust_Bhw[0, 5:120, 5:120].unique().tolist() == [0.5]
+    assert batch.maps_B2hw[0, 0, 5:120, 5:120].max() > 0.5
 
 
 def test_equal_split_needs_no_teacher():
