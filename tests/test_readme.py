@@ -41,7 +41,7 @@ def test_ocr_commands_parse(page: str, line: str) -> None:
     arguments = parser().parse_args(shlex.split(line)[1:])
     for override in getattr(arguments, "overrides", []):
         key, _, value = override.partition("=")
-        assert key in ("data", "protocol", "protocol.subsets", "root", "model")
+        assert key in ("data", "protocol", "protocol.subsets", "root", "model", "render") or key.startswith("render.")
         assert key != "protocol" or set(value.split("+")) <= set(names_in("protocol"))
 
 

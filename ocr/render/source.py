@@ -34,7 +34,7 @@ class _Rendered:
 
     Args:
         name: of the set, in keys and records.
-        languages: what is written, with relative weights: names of ``conf/language``.
+        languages: what is written, with relative weights (0: not at all): names of ``conf/language``.
         look: a preset by name, as a mapping or loaded, or None for ``scene``.
         seed: of the training samples.
         samples: how many count as one pass; training never sees one twice, however long it takes.
@@ -42,7 +42,7 @@ class _Rendered:
         split: which part this is; :meth:`open` gives the others.
 
     Raises:
-        ValueError: a language or preset does not exist, weights are not above 0, or no installed font can write a language.
+        ValueError: a language or preset does not exist, a weight is below 0 or none is above, or no installed font can write a language.
     """
 
     task: Literal["detection", "recognition"]
@@ -59,14 +59,15 @@ class _Rendered:
         validation: int = 500,
         split: Part = "train",
     ) -> None:
-        if not languages or min(languages.values()) <= 0:
-            raise ValueError(f"languages {dict(languages)}: name at least one, with weights above 0")
+        languages = dict(languages)
+        if any(weight < 0 for weight in languages.values()) or not sum(languages.values()):
+            raise ValueError(f"languages {languages}: name at least one with a weight above 0, and none below")
         if samples < 1 or validation < 1:
             raise ValueError(f"samples={samples} and validation={validation}: both start at 1")
         self.name, self.seed, self.split = name, seed, split
         self.samples, self.validation = samples, validation
         self.preset = _preset(look)
-        self.languages: dict[str, float] = {k: float(v) for k, v in languages.items()}
+        self.languages: dict[str, float] = {k: float(v) for k, v in languages.items() if v}
         spoken = [load_language(language) for language in self.languages]
         self._spoken: list[Language] = spoken
         self.looks = [self.preset.written_in(language, split) for language in spoken]

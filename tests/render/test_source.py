@@ -109,7 +109,8 @@ def test_words_and_scenes_are_labelled_completely(language: str) -> None:
     ("changes", "message"),
     [
         ({"languages": {}}, r"languages \{\}: name at least one"),
-        ({"languages": {"en": 0}}, r"with weights above 0"),
+        ({"languages": {"en": 0}}, r"name at least one with a weight above 0"),
+        ({"languages": {"en": 2, "ja": -1}}, r"and none below"),
         ({"languages": {"fr": 1}}, r"no language 'fr'.*did you mean"),
         ({"look": "scenery"}, r"no look 'scenery'.*did you mean scene"),
         ({"look": "synthtext_standin"}, r"names fonts of its own"),
