@@ -64,6 +64,7 @@ def test_a_recogniser_is_scored_with_all_that_makes_numbers_comparable(
     assert [row["prediction"] for row in rows] == [reading.text for reading in readings]
     printed = capsys.readouterr().out
     assert printed.count("rendered stand-in") == 4
+    assert all(f"word accuracy by {by}" in printed for by in ("crop height", "crop aspect ratio", "label length"))
     assert "full94" in printed
 
 
