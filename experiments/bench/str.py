@@ -9,7 +9,6 @@ import argparse
 import io
 import math
 import os
-import resource
 import string
 import subprocess
 import sys
@@ -123,7 +122,7 @@ def trainer(stages: Any, batch: int, fast: bool) -> Callable[[], None]:
     torch.manual_seed(0)
     network = FourStage(CHARSET, *stages)
     layout: Any = torch.channels_last if fast else torch.contiguous_format
-    network.to(memory_format=layout)
+    network.to(memory_format=layout)  # type: ignore[call-overload]  # torch's stubs lack this form
     optimizer = torch.optim.Adadelta(network.parameters())
     images = (torch.rand(batch, 1, 32, 100) * 2 - 1).contiguous(memory_format=layout)
     rng = generator(1, "bench", "texts")
@@ -178,7 +177,7 @@ def word_store(folder: Path) -> WordSet:
 def bare(get: Callable[[bytes], memoryview]) -> None:
     """Get, decode to grey, resize: averaged where a side shrinks, cubic where one grows; nothing is kept."""
     for i in range(WORDS):
-        image = cv2.imdecode(np.frombuffer(get(b"image-%09d" % (i + 1)), np.uint8), cv2.IMREAD_GRAYSCALE)
+        image: Any = cv2.imdecode(np.frombuffer(get(b"image-%09d" % (i + 1)), np.uint8), cv2.IMREAD_GRAYSCALE)
         if image.shape[1] > 100:
             image = cv2.resize(image, (100, 31), interpolation=cv2.INTER_AREA)
         cv2.resize(image, (100, 32), interpolation=cv2.INTER_CUBIC)
@@ -239,12 +238,18 @@ def label_store(folder: Path, count: int) -> None:
 
 def start(folder: str) -> None:
     """Open the set as training does, and print the seconds and megabytes that took."""
-    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak that the imports left
+    before, began = memory("VmRSS"), time.perf_counter()
     sources = {"labels": {"set": folder, "split": "train", "weight": None}}
     data = DataModule("", "recognition", sources, WordEncoder(CTCCodec(CHARSET, 25, 24)), seed=1, batch_size=BATCH)
     last = data.parts[0].set.store.text(int(data.parts[0].train[-1]))  # type: ignore[union-attr]
-    megabytes = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    print(time.perf_counter() - began, megabytes, last)
+    print(time.perf_counter() - began, memory("VmHWM") - before, last)
+
+
+def memory(name: str) -> float:
+    """Megabytes of this process by a name in Linux's ``/proc/self/status``."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(name)).split()[1]) / 1024
 
 
 def labels(arguments: argparse.Namespace) -> None:

@@ -21,6 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--max-length", type=int, help="longest text in characters (default: 25)")
     parser.add_argument(
+        "--variable-width", action="store_true", help="let every picture keep its own width, up to --width"
+    )
+    parser.add_argument(
         "--keep-ratio", action="store_true", help="the weights were trained on pictures padded, not stretched"
     )
 
@@ -37,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     path = Path(arguments.weights)
     sizes = {k: v for k in ("height", "width", "max_length") if (v := getattr(arguments, k)) is not None}
-    inference = {"keep_ratio": True} if arguments.keep_ratio else {}
+    inference = {k: True for k in ("keep_ratio", "variable_width") if getattr(arguments, k)}
     imported = import_weights(path, arguments.charset, sizes, **inference)
     out = Path(arguments.out) if arguments.out else path.with_suffix(".ckpt")
     checkpoint.write(imported.content, out)

@@ -73,7 +73,7 @@ class _Scan:
     def arrays(self) -> tuple[NDArray[np.uint8], NDArray[np.uint64]]:
         text = bytearray()
         ends = np.empty(len(self.store), np.uint64)
-        for i, label in enumerate(self.store.texts()):
+        for i, label in enumerate(self.store.each_text()):
             text += label.encode()
             ends[i] = len(text)
         return np.frombuffer(bytes(text), np.uint8), ends

@@ -288,7 +288,12 @@ class Store:
 
     def texts(self) -> list[str]:
         """All transcriptions of a recognition set in order, in one pass that touches no picture."""
-        return [self._decoded(label, i) for i, label in enumerate(self._column("label"))]
+        return list(self.each_text())
+
+    def each_text(self) -> Iterator[str]:
+        """:meth:`texts` one by one, for sets of which no list should be made."""
+        for i, label in enumerate(self._column("label")):
+            yield self._decoded(label, i)
 
     def columns(self) -> tuple[str, ...]:
         """Names of the entries every sample has, in the order of the fingerprint."""
@@ -326,6 +331,11 @@ class Store:
         ``given`` is the path it was opened by, which may be a link, so that a set can be linked to by another name.
         """
         path = self.folder / "data.mdb"
+        if transaction(self.folder).get(_entry("image", self._count)) is not None:
+            raise ValueError(
+                f"{self.folder} says it holds {self._count} samples and holds more ({_entry('image', self._count).decode()} exists): "
+                "its num-samples is wrong; copy or prepare it again"
+            )
         digest = hashlib.sha256(b"%d %d" % (self._count, path.stat().st_size))
         for i in np.unique(np.linspace(0, self._count - 1, SAMPLED_ENTRIES).astype(int)):
             _update(digest, [self._view(name, int(i)) for name in ("image", "label")])

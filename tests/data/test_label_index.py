@@ -59,7 +59,7 @@ def test_a_second_opening_does_not_scan(small_is_large: Path, tmp_path: Path, mo
     labels = ["word", "naïve", "", "日本"]
     folder = store(tmp_path / "training/mj", [label.encode() for label in labels])
     assert list(WordSet(folder).texts()) == labels
-    monkeypatch.setattr("ocr.data.store.Store.texts", None)
+    monkeypatch.setattr("ocr.data.store.Store.each_text", None)
     assert list(WordSet(folder).texts()) == labels
     assert {p.name.split("-sampled")[0] for p in small_is_large.iterdir()} == {"labels-1", "label-ends-1"}
 

@@ -121,6 +121,25 @@ def test_the_key_is_found_without_parsing(key: str) -> None:
     assert meta_key(json.dumps({"script": "Hangul", "key": key}).encode()) == key
 
 
+def others(folder: Path, samples: int, said: int) -> Path:
+    folder.mkdir(parents=True)
+    with lmdb.open(str(folder), map_size=1 << 20) as store, store.begin(write=True) as writing:
+        writing.put(b"num-samples", b"%d" % said)
+        for i in range(1, samples + 1):
+            writing.put(b"image-%09d" % i, encodings()["jpeg"])
+            writing.put(b"label-%09d" % i, b"word")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("said", "message"), [(2, "says it holds 2 samples and holds more"), (4, "lacks image-000000004")]
+)
+def test_a_wrong_count_is_noticed(tmp_path: Path, said: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        WordSet(others(tmp_path / "training/mj", 3, said))
+    assert len(WordSet(others(tmp_path / "training/good", 3, 3))) == 3
+
+
 @pytest.mark.parametrize(
     ("entry", "value", "message"),
     [
@@ -132,20 +151,11 @@ def test_the_key_is_found_without_parsing(key: str) -> None:
 def test_a_set_of_others_with_something_wrong_says_what(
     tmp_path: Path, entry: bytes, value: bytes | None, message: str
 ) -> None:
-    folder = tmp_path / "training/mj"
-    folder.mkdir(parents=True)
+    folder = others(tmp_path / "training/mj", 2, 2)
     with lmdb.open(str(folder), map_size=1 << 20) as store, store.begin(write=True) as writing:
-        writing.put(b"num-samples", b"2")
-        for i in (1, 2):
-            writing.put(b"image-%09d" % i, encodings()["jpeg"])
-            writing.put(b"label-%09d" % i, b"word")
         writing.delete(entry)
         if value is not None:
             writing.put(entry, value)
-    if value is None and entry.startswith(b"image"):
-        with pytest.raises(ValueError, match=message):
-            WordSet(folder)
-        return
     if value is None:
         with pytest.raises(ValueError, match=message):
             WordSet(folder)

@@ -125,7 +125,7 @@ def loaders(network):
 
 
 def test_a_checkpoint_is_enough_to_read_again(tmp_path):
-    module = recognition_module(keep_ratio=True, batch_size=5)
+    module = recognition_module(keep_ratio=True, batch_size=5, tall="rotate")
     training, validation = loaders(module.network)
     run = trainer(tmp_path, max_steps=3, check_val_every_n_epoch=3)
     run.fit(module, training, validation)
@@ -150,6 +150,7 @@ def test_a_checkpoint_is_enough_to_read_again(tmp_path):
     )
     again = Recognizer(network, **ours["inference"])
     assert (again.keep_ratio, again.batch_size, again.precision) == (True, 5, "fp32")
+    assert (again.variable_width, again.tall) == (False, "rotate")
     assert again.read(pictures()) == module.deployable().read(pictures())
 
 
