@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -250,6 +251,29 @@ def test_words_of_many_widths_are_read_in_few_forwards_and_like_alone():
         alone.weak = weak_batch([word]).weak
         fill(alone, Painted().eval(), Watershed())
     assert torch.equal(alone.maps_B2hw, together.maps_B2hw)
+
+
+def test_labels_of_a_curved_word_follow_its_curve(painted):
+    """Characters on a circle, the word known as a polygon of eighteen points: every label lies on its character."""
+    image = np.zeros((160, 240, 3), np.uint8)
+    angles = np.radians(np.linspace(-150, -30, 9))
+    ring = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    centre, middle = np.array([120, 130]), np.radians(np.linspace(-150, -30, 15)[1::2])
+    spots = centre + 95 * np.stack([np.cos(middle), np.sin(middle)], axis=1)
+    for x, y in spots:
+        cv2.circle(image, (round(x), round(y)), 9, (255, 255, 255), -1)
+    polygon = np.concatenate([centre + 107 * ring, (centre + 83 * ring)[::-1]]).astype(np.float32)
+    scene = Scene(image, [SceneWord(polygon, "rainbow")], "k/0", "word")
+    encoder = SceneEncoder(256)
+    batch = encoder.collate([encoder.train(scene, np.random.default_rng(0))])
+    batch.weak[0].to_map = TO_MAP
+    (label,) = fill(batch, painted, Watershed())
+    assert (label.found, label.confidence) == (7, 1.0)
+    np.testing.assert_allclose(label.quads.mean(axis=1), spots, atol=3)
+    turn = np.degrees(np.arctan2(*(label.quads[:, 1] - label.quads[:, 0])[:, ::-1].T))
+    np.testing.assert_allclose(turn, np.degrees(middle) + 90, atol=8)
+    for x, y in spots / 2:
+        assert batch.maps_B2hw[0, 0, int(y), int(x)] > 0.8
 
 
 def test_picture_of_two_thousand_words(painted):
