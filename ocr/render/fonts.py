@@ -29,7 +29,7 @@ WEIGHTS = {
 
 _ABSENT = "\U0010fffe"  # a non-character: every font answers it with its "missing glyph" box
 _KERNING_SIZE = 200
-_KEPT_GLYPHS = 2000
+_KEPT_GLYPHS = 3500
 """Per face; the oldest is drawn again when it is needed, so that large scripts do not fill the memory."""
 _KERNED = frozenset("AFLPTVWY17.,'\"-")
 """Characters whose slanted or open sides leave a gap beside others; a pair without any of them hardly moves."""
@@ -184,36 +184,38 @@ class Face:
     def glyph(self, character: str, size: int) -> Glyph:
         """The glyph at one of :data:`SIZES`, or of :data:`COARSE_SIZES` for a face with kin."""
         glyph = self._glyphs.get((character, size))
-        if glyph is None:
-            # A cluster of several code points needs shaping; a single one is itself.
-            font = _opened(self.spec, size, len(character) > 1) if self.kin is None else self._largest()
-            glyph = self._keep(character, size, _cut_out(font.getmask2(character, "L", anchor="ls")), 1)
-        return glyph
-
-    def _largest(self) -> ImageFont.FreeTypeFont:
-        """The font at the largest coarse size; one for all that is drawn and measured, for opened fonts take megabytes."""
-        return _opened(self.spec, COARSE_SIZES[-1], True)
-
-    def _keep(self, character: str, size: int, drawn: Glyph, sign: int) -> Glyph:
-        """Keep a drawn glyph and give it at a size; with kin, also at the smaller sizes, which are averages of the largest."""
-        if self.kin is None or size == COARSE_SIZES[-1]:
-            made = {size: drawn}
-        else:
-            made = {s: _shrunk(drawn, COARSE_SIZES[-1] // s) for s in COARSE_SIZES[:-1]}
-        for each, glyph in made.items():
-            if len(self._glyphs) >= _KEPT_GLYPHS:
-                del self._glyphs[next(iter(self._glyphs))]
-            self._glyphs[character, sign * each] = glyph
-        return made[size]
+        return self._keep(character, size, False) if glyph is None else glyph
 
     def upright(self, character: str, size: int) -> Glyph:
         """The glyph for text that runs from top to bottom, with its vertical form; its pen stands at the top centre of its cell."""
         glyph = self._glyphs.get((character, -size))
-        if glyph is None:
-            font = _opened(self.spec, size, True) if self.kin is None else self._largest()
-            drawn = _cut_out(font.getmask2(character, "L", anchor="st", direction="ttb"))
-            glyph = self._keep(character, size, drawn, -1)
+        return self._keep(character, size, True) if glyph is None else glyph
+
+    def _keep(self, character: str, size: int, upright: bool) -> Glyph:
+        """Make a glyph and keep it; with kin, a smaller one is the average of the next larger one."""
+        smaller = self.kin is not None and size < COARSE_SIZES[-1]
+        larger = COARSE_SIZES[COARSE_SIZES.index(size) + 1] if smaller else size
+        if smaller and larger < COARSE_SIZES[-1]:
+            glyph = (self.upright if upright else self.glyph)(character, larger)
+        else:
+            glyph = self._draw(character, larger, upright)
+        if smaller:
+            glyph = _shrunk(glyph, larger // size)
+        if len(self._glyphs) >= _KEPT_GLYPHS:
+            del self._glyphs[next(iter(self._glyphs))]
+        self._glyphs[character, -size if upright else size] = glyph
         return glyph
+
+    def _draw(self, character: str, size: int, upright: bool) -> Glyph:
+        # A cluster of several code points needs shaping; a single one is itself.
+        font = self._largest() if self.kin is not None else _opened(self.spec, size, upright or len(character) > 1)
+        if upright:
+            return _cut_out(font.getmask2(character, "L", anchor="st", direction="ttb"))
+        return _cut_out(font.getmask2(character, "L", anchor="ls"))
+
+    def _largest(self) -> ImageFont.FreeTypeFont:
+        """The font at the largest coarse size; one for all that is drawn and measured, for opened fonts take megabytes."""
+        return _opened(self.spec, COARSE_SIZES[-1], True)
 
     def depth(self, character: str) -> float:
         """How far the pen moves down in text that runs from top to bottom, in em."""
