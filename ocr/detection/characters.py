@@ -62,7 +62,7 @@ class Layout(NamedTuple):
     """How the characters of one word lie: quads (n, 4, 2) in reading order, clockwise from each one's own upper left corner.
 
     ``axis`` (x, y) is the unit vector of reading; ``stacked`` tells upright characters one below the other from a turned line.
-    Coordinates are map pixel indices.
+    A word whose score only rises towards a neighbour has no maximum, and so no characters.  Coordinates are map pixel indices.
     """
 
     characters: Quads
@@ -132,7 +132,11 @@ def _axes(peaks: _Peaks, quads: Quads) -> Floats:
     n = len(quads)
     sides = (quads[:, 1:3] - quads[:, 0:2]).astype(np.float64)
     length = np.linalg.norm(sides, axis=2)
-    sides /= length[:, :, None]
+    sides /= np.maximum(length, 1e-9)[:, :, None]
+    # a box without height or width (a map of one pixel's) has one direction, one without both is level
+    sides[length[:, 0] == 0, 0] = _quarter_turn(-sides[length[:, 0] == 0, 1])
+    sides[(length == 0).all(axis=1), 0] = 1, 0
+    sides[length[:, 1] == 0, 1] = _quarter_turn(sides[length[:, 1] == 0, 0])
     along = (peaks.place[:, None] * sides[peaks.box]).sum(axis=2)
     count = np.maximum(np.bincount(peaks.box, minlength=n), 1)
     spread = np.stack(
@@ -193,6 +197,8 @@ def _separate(
 
 def _half_sides(smooth_hw: NDArray[np.float32], place: Floats, tangents: Floats, reach: Floats) -> Floats:
     """Distance (k, 4) from each maximum to its character's border: backwards and forwards along the word, up and down across it."""
+    if not len(place):
+        return np.zeros((0, 4))
     down = _quarter_turn(tangents)
     rays = np.stack([-tangents, tangents, -down, down], axis=1)
     fraction = np.arange(RAY_STEPS + 1) / RAY_STEPS

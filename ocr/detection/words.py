@@ -73,7 +73,7 @@ def _reading_quads(quads: Quads, placed: list[Layout]) -> Quads:
     stacked = np.array([layout.stacked for layout in placed])
     top = np.where(stacked[:, None], np.stack([axis[:, 1], -axis[:, 0]], axis=1), axis)
     sides = np.roll(quads, -1, axis=1) - quads
-    along = (sides * top[:, None]).sum(axis=2) / np.linalg.norm(sides, axis=2)
+    along = (sides * top[:, None]).sum(axis=2) / np.maximum(np.linalg.norm(sides, axis=2), 1e-9)
     turned = (along.argmax(axis=1)[:, None] + np.arange(4)) % 4
     return np.take_along_axis(quads, turned[:, :, None], axis=1)
 

@@ -1,5 +1,7 @@
 """Character boxes, their order and the word's direction from score maps, on words whose characters are known."""
 
+import warnings
+
 import numpy as np
 import pytest
 from PIL import ImageFont
@@ -199,3 +201,31 @@ def test_page_of_two_thousand_words(rng):
     assert len(found) == len(words) == 2000
     assert {len(word.characters) for word in found} == {3}
     assert len(find_words(maps, Thresholds(), line_gap=1.5)) == 40
+
+
+def test_word_that_only_rises_towards_a_stronger_spot_has_no_characters():
+    """The spot touches it at a corner alone and is too small for a word of its own."""
+    maps = np.zeros((2, 20, 30), np.float32)
+    maps[0, 8, 5:17] = np.linspace(0.2, 0.5, 12)
+    maps[0, 9:12, 17:20] = 1
+    (word,) = find_words(maps, Thresholds(text=0.3, link=0.4, low=0.1))
+    assert word.characters.shape == (0, 4, 2)
+    assert (word.direction, word.angle) == ("horizontal", 0)
+
+
+def test_any_map_gives_finite_words_without_a_warning(rng):
+    """Maps of one pixel's width, plateaus, noise, NaN; all thresholds."""
+    found = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for i in range(200):
+            maps = rng.random((2, *rng.integers(1, 60, 2)))
+            maps = np.round(maps * 4) / 4 if i % 3 == 0 else np.kron(maps, np.ones((1, 3, 4)))
+            maps[rng.random(maps.shape) < (i % 2) / 20] = np.nan
+            words = find_words(maps.astype(np.float32), Thresholds(*rng.random(3)), polygons=True, line_gap=1.0)
+            for word in words:
+                assert np.isfinite(word.polygon).all()
+                assert np.isfinite(word.characters).all()
+                assert 0 <= word.score <= 1
+            found += len(words)
+    assert found > 200
