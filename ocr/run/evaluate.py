@@ -299,7 +299,7 @@ def evaluate_checkpoint(
     for protocol in built:
         evaluations, with_rows = _under(protocol, passes)
         for evaluation in evaluations:
-            scores += evaluation.table_rows(**_origin(path, content))
+            scores += evaluation.table_rows(**_origin(path, content), inference=inference or None)
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
             for each in with_rows:
@@ -348,7 +348,8 @@ def _merge(path: Path, scores: Sequence[dict[str, Any]]) -> None:
     """Add score rows to a file; a row takes the place of the one it repeats."""
 
     def place(row: dict[str, Any]) -> tuple[Any, ...]:
-        return tuple(row.get(k) for k in ("set", "split", "protocol", "metric", "checkpoint"))
+        inference = json.dumps(row.get("inference"), sort_keys=True)
+        return *(row.get(k) for k in ("set", "split", "protocol", "metric", "checkpoint")), inference
 
     new = {place(row) for row in scores}
     write_atomically(path, _lines([row for row in read_rows(path) if place(row) not in new] + list(scores)))
