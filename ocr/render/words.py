@@ -22,7 +22,7 @@ _PLAIN = re.compile(r"[a-z]+('[a-z]+)?")
 # Sample pictures end up on pages that are shown at work.
 UNFIT = re.compile(
     r".*(fuck|shit|porn|cunt|nigg|fagg|bitch|slut|whore|rapist|penis|vagina).*|(anal|anus|cock|cum|dick|nazi|nude|rape|raped|sex|sexy|tits)s?"
-    r"|.*(変態|痴漢|巨乳|風俗|自殺|セックス|エロ|レイプ|ポルノ|ちんこ|まんこ|섹스|씨발|강간|포르노).*|(자지|시발|병신)"
+    r"|.*(変態|痴漢|巨乳|風俗|自殺|射精|精液|性交|勃起|乱交|陰茎|膣|オナニ|オナペ|セフレ|フェラチオ|セックス|エロ|レイプ|ポルノ|ちんこ|まんこ|섹스|씨발|강간|포르노).*|(자지|시발|병신)"
 )
 _NOT_KEY = re.compile(r"[\W_]")
 _VOWELS, _CONSONANTS = "aeiou", "bcdfghjklmnpqrstvwxyz"
