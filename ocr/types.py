@@ -146,8 +146,10 @@ class WordBatch:
 class Detection:
     """A found word in pixels of the original picture.
 
-    ``score`` is the mean region score of the pixels that hang together as the word, in [0, 1]; ``angle`` is the reading direction in
-    degrees, counter-clockwise from the positive x axis as seen, in (-180, 180].
+    ``score`` is the mean region score of the pixels that hang together as the word, in [0, 1]; ``angle`` is the direction of the
+    polygon's upper side in degrees, counter-clockwise from the positive x axis as seen, in (-180, 180]: the reading direction, and for
+    stacked text the lean of its upright characters.  ``characters`` are quads (n, 4, 2) in reading order, each from its own upper left
+    corner; None where they were not looked for.
     """
 
     polygon: Points
