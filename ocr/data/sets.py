@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -204,6 +205,13 @@ def _missing(root: Path, task: str, name: str, split: str) -> str:
     instead = f" (there is: {', '.join(there)})" if there else ""
     if name in NAMED_SETS:
         command = f"python -m data_prep {name} --raw DIR --out {root}"
+    elif re.fullmatch(r"rendered(_[a-z]{2})+", name):
+        languages = name.removeprefix("rendered_").replace("_", ",")
+        what = "scenes" if task == "detection" else "words"
+        return (
+            f"{task} set {name}, split {split}, is not there: looked for {folder / 'data.mdb'}{instead}\n"
+            f"  render it: python -m data_prep rendered --set {what} --language {languages} --split {split} --out {root}"
+        )
     else:
         command = f"python -m data_prep {'scenes' if task == 'detection' else 'words'} --name {name} --split {split} --raw DIR --out {root}"
     return (

@@ -16,7 +16,7 @@ from scipy.io import loadmat
 from data_prep import rendered
 from data_prep.rendered import SETS, add_arguments, render_set, run
 from data_prep.rendered_store import pack
-from ocr.data.sets import open_set
+from ocr.data.sets import MissingSet, open_set
 from ocr.geometry import signed_area
 from ocr.render.source import RenderedWords
 from ocr.render.words import slice_of
@@ -285,6 +285,14 @@ def test_words_and_scenes_of_a_language_are_packed_as_prepared_sets(tmp_path: Pa
         assert np.abs(kept.image.astype(int) - made.image).mean() < 6
     scenes = open_set(tmp_path / "1", "detection", "rendered_ja", "train")
     assert all(w.characters is not None for w in scenes[1].words)
+
+
+def test_a_rendered_set_that_is_not_there_names_the_command_that_makes_it(tmp_path: Path) -> None:
+    expected = r"data_prep rendered --set scenes --language ja,ko --split test --out"
+    with pytest.raises(MissingSet, match=expected):
+        open_set(tmp_path, "detection", "rendered_ja_ko", "test")
+    with pytest.raises(MissingSet, match=r"data_prep words --name rendered_words_v1"):
+        open_set(tmp_path, "recognition", "rendered_words_v1", "test")
 
 
 def test_presets_need_a_language_and_other_looks_have_their_own(tmp_path: Path) -> None:
