@@ -75,6 +75,7 @@ class DetectionModule(pl.LightningModule):
         ema_decay: of the teacher, per step, in [0, 1).
         splitter: how a weak word becomes characters; None is the paper's watershed.
         label_age: steps for which the pseudo labels of a picture are kept.
+        whole_share: pixels of whole weak pictures that the teacher may read, as a share of the pixels that train.
         label_floor: quality of the pseudo labels under which weak words are held back from the loss, see
             :class:`~ocr.detection.label_quality.LabelQuality`; a splitter that needs no teacher is never held back.
         grid: thresholds among which validation chooses; None is the default grid.
@@ -93,6 +94,7 @@ class DetectionModule(pl.LightningModule):
         ema_decay: float = 0.999,
         splitter: Splitter | None = None,
         label_age: int = 500,
+        whole_share: float = 0.2,
         label_floor: float = 0.0,
         grid: Grid | None = None,
         long_side: int = 1280,
@@ -109,7 +111,7 @@ class DetectionModule(pl.LightningModule):
         self.network_config = network_config
         self.make_optimizer, self.make_schedule = optimizer, schedule
         self.scorer = scorer
-        self.labeller = Labeller(splitter or Watershed(), label_age)
+        self.labeller = Labeller(splitter or Watershed(), label_age, whole_share)
         self.label_quality = LabelQuality(label_floor if self.labeller.splitter.needs_scores else 0.0)
         self.grid = grid or Grid()
         self.detector = Detector(
@@ -206,12 +208,12 @@ class DetectionModule(pl.LightningModule):
         """Take up the thresholds again; the weights are Lightning's business."""
         self.detector = Detector(self.teacher.network, **checkpoint["ocr"]["inference"])
         caches = checkpoint["labels"]["cache"]
-        self.labeller.cache.load_state(caches[self.global_rank % len(caches)])
+        self.labeller.load_state(caches[self.global_rank % len(caches)])
         self.label_quality.load_state(checkpoint["labels"]["quality"])
 
     def _caches(self) -> list[dict[str, Any]]:
         """The labels that every device has made."""
-        own = self.labeller.cache.state()
+        own = self.labeller.state()
         if self.trainer.world_size == 1:
             return [own]
         gathered: list[dict[str, Any]] = [{} for _ in range(self.trainer.world_size)]

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,11 +57,17 @@ class Labeller:
     Args:
         splitter: how a word becomes characters.
         max_age: steps for which the labels of a picture are kept.
+        whole_share: pixels of whole pictures that may be read, in the long run, as a share of the pixels that train.  Where more entries
+            are renewed than that allows, the others get the labels of their crops alone.  (Pixels, not seconds: a run stays repeatable.)
     """
 
-    def __init__(self, splitter: Splitter, max_age: int) -> None:
+    def __init__(self, splitter: Splitter, max_age: int, whole_share: float = 0.2) -> None:
+        if whole_share < 0:
+            raise ValueError(f"the share of whole pictures is {whole_share}: give 0 or more")
         self.splitter = splitter
         self.cache = LabelCache(max_age)
+        self.whole_share = whole_share
+        self._allowance = 0.0
 
     def label(self, batch: SceneBatch, teacher: nn.Module, step: int, read_whole: ReadWhole | None = None) -> Labelled:
         """Labels for every word of ``batch.weak`` that has a crop; probes are labelled when there are other words as well.
@@ -78,6 +85,7 @@ class Labeller:
             entries[picture.key], new = self.cache.get(picture.key, step)
             renewed += [picture] if new else []
         if read_whole is not None and self.splitter.needs_scores:
+            self._allowance = min(self._allowance, 0.0) + self.whole_share * batch.images_BCHW[:, 0].numel()
             done.whole = self._label_whole(renewed, entries, read_whole)
         waiting = {
             (p.key, w.place): w
@@ -99,15 +107,27 @@ class Labeller:
     def _label_whole(
         self, pictures: list[WeakPicture], entries: dict[str, CachedPicture], read_whole: ReadWhole
     ) -> int:
-        """Labels for all words of these pictures from the maps of the whole; returns how many pictures were read."""
-        images = {p.key: p.image for p in pictures if p.image is not None}
-        maps = dict(zip(images, read_whole(list(images.values())), strict=True)) if images else {}
+        """Labels for all words of these pictures from the maps of the whole, while there is allowance; returns how many were read."""
+        read = 0
         for picture in pictures:
-            if picture.key in maps:
-                for word in picture.words:
-                    split = self.splitter(word_in_picture(word, maps[picture.key]), word.text)
-                    entries[picture.key].labels[word.place] = as_label(split, word)
-        return len(maps)
+            if picture.image is None or self._allowance <= 0:
+                continue
+            (stored,) = read_whole([picture.image])
+            self._allowance -= 4 * stored.maps_2hw[0].size
+            read += 1
+            for word in picture.words:
+                split = self.splitter(word_in_picture(word, stored), word.text)
+                entries[picture.key].labels[word.place] = as_label(split, word)
+        return read
+
+    def state(self) -> dict[str, Any]:
+        """Plain containers and tensors: what a resumed run needs to go on as if nothing had happened."""
+        return {**self.cache.state(), "allowance": self._allowance}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take up what :meth:`state` gave."""
+        self.cache.load_state(state)
+        self._allowance = state["allowance"]
 
     def _labels(self, words: list[WeakWord], teacher: nn.Module) -> list[Label]:
         regions = [np.zeros(size_in_map(word), np.float32) for word in words]

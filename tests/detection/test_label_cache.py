@@ -63,11 +63,28 @@ def test_whole_pictures_are_read_when_their_entry_is_renewed_and_the_better_labe
         asked.append(len(images))
         return detector.score_maps(images)
 
-    labeller = Labeller(Watershed(), 10)
+    labeller = Labeller(Watershed(), 10, whole_share=1)
     for step in (0, 5, 11):
         labelled = labeller.label(weak_batch(words, image=image), network, step, read_whole)
         assert [label.found for _, _, label in labelled.words] == [4, 6]
     assert asked == [1, 1]
+
+
+def test_whole_pictures_keep_within_their_share_of_the_pixels_that_train(tmp_path):
+    """The network is fed 128 x 192 pixels a step, and a whole picture is as large: a quarter of it is one picture in four steps."""
+    image, words = picture(("abcd",))
+    network = Painted().eval()
+    detector = Detector(network, long_side=192, max_enlargement=1)
+    labeller, read = Labeller(Watershed(), 0, whole_share=0.25), []
+    for step in range(13):
+        if step == 6:
+            torch.save(labeller.state(), tmp_path / "state")
+            labeller = Labeller(Watershed(), 0, whole_share=0.25)
+            labeller.load_state(torch.load(tmp_path / "state", weights_only=True))
+        read.append(labeller.label(weak_batch(words, image=image), network, step, detector.score_maps).whole)
+    assert read == [1, 0, 0, 0] * 3 + [1]
+    with pytest.raises(ValueError, match="share of whole pictures"):
+        Labeller(Watershed(), 0, whole_share=-1)
 
 
 def test_word_seen_only_in_the_whole_picture_is_labelled_from_it():
