@@ -144,7 +144,7 @@ def set_word(text: str, style: Style, size: int, vertical: bool = False) -> SetW
     """Place the glyphs of a text on a baseline, with kerning and letter spacing, or below one another in a column."""
     face = style.face
     spacing = style.spacing * size
-    reach = grown_by(style.extra_ink * size) + SOFT_EDGE
+    reach = _reach(style, size)
     units: list[str] = []
     glyphs: list[Glyph] = []
     pens: list[tuple[int, int]] = []
@@ -186,6 +186,15 @@ def set_word(text: str, style: Style, size: int, vertical: bool = False) -> SetW
         return SetWord(text, style, size, units, pens, glyphs, boxes, (low, first, high, last), True)
     boxes = np.array([(a, low, b, high) for a, b in zip(starts, ends, strict=True)])
     return SetWord(text, style, size, units, pens, glyphs, boxes, (first, low, last, high))
+
+
+def _reach(style: Style, size: int) -> float:
+    """How far a character's box reaches beyond its glyph, in pixels of the kept size."""
+    grown = style.extra_ink * size
+    if style.face.kin is None or grown <= 0.02:
+        return grown_by(grown) + SOFT_EDGE
+    # Of thin letters at small sizes, more than 1 % of the ink lies in the last, partly covered pixel.
+    return float(np.ceil(grown)) + SOFT_EDGE
 
 
 def word_mask(word: SetWord, only: int | None = None, outlined: bool = False) -> tuple[Mask, int, int]:
