@@ -87,7 +87,15 @@ def assert_same_run(one: Path, other: Path) -> None:
     """Weights, optimiser, rows and scores to the bit."""
     assert (one / "metrics.jsonl").read_bytes() == (other / "metrics.jsonl").read_bytes()
     a, b = (checkpoint.read(folder / checkpoint.LAST) for folder in (one, other))
-    for part in ("state_dict", "optimizer_states", "lr_schedulers", "ocr", "callbacks", "global_step"):
+    for part in (
+        "state_dict",
+        "optimizer_states",
+        "lr_schedulers",
+        "ocr",
+        "callbacks",
+        "global_step",
+        *({"labels"} & a.keys()),
+    ):
         assert_same(a[part], b[part], part)
     assert_same(*(checkpoint.read(folder / checkpoint.BEST)["state_dict"] for folder in (one, other)), "best")
     first, second = record(one), record(other)
