@@ -33,7 +33,9 @@ def batch():
     return pixels, normalise(collate_pixels(pixels)), torch.tensor(WIDTHS)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(
+    "cell", [pytest.param(c, marks=pytest.mark.slow) if "ResNet" in c and "Attn" in c else c for c in CELLS]
+)
 @torch.no_grad()
 def test_padding_changes_neither_logits_nor_loss(cell):
     network = disturbed(cell)
