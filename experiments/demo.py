@@ -98,7 +98,8 @@ def train(demo: Demo) -> None:
 def evaluate(demo: Demo) -> None:
     """The fixed test sets, and the weak look's test scenes with and without the weak source."""
     from ocr.config import compose_config, plain
-    from ocr.run.evaluate import evaluate_checkpoint, print_scores
+    from ocr.run.evaluate import evaluate_checkpoint
+    from ocr.run.score_table import print_scores
 
     plan = [
         ("detector-weak", "craft", [SCENES, WEAK_LOOK]),
