@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Literal
@@ -12,6 +11,7 @@ import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
+from ocr.averaging import WeightAverage
 from ocr.detection.craft import normalise
 from ocr.detection.detector import Detector
 from ocr.detection.label_quality import LabelQuality
@@ -20,47 +20,6 @@ from ocr.detection.pseudo_labels import Labelled, Labeller, splice
 from ocr.detection.splitting import Splitter, Watershed
 from ocr.detection.thresholds import Candidates, Grid, Scorer, candidates, choose
 from ocr.types import Scene, SceneBatch
-
-
-class Teacher(nn.Module):
-    """An exponential moving average of a network's weights, always in evaluation mode.
-
-    After t updates the decay is min(decay, (1 + t) / (10 + t)), so that the random weights of the start are soon forgotten.  Buffers
-    (the statistics of batch normalisation) are copied.
-    """
-
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        super().__init__()
-        if not 0 <= decay < 1:
-            raise ValueError(f"the teacher's decay is {decay}: give a number from 0 up to, not including, 1")
-        self.decay = decay
-        self.network = copy.deepcopy(network).requires_grad_(False)
-        self.updates = 0
-        self.eval()
-
-    def train(self, mode: bool = True) -> Teacher:
-        """Evaluation mode, whatever is asked for: Lightning switches whole modules to training."""
-        super().train(False)
-        return self
-
-    @torch.no_grad()
-    def update(self, network: nn.Module) -> None:
-        """Move towards the weights of ``network``."""
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        averages: list[Tensor] = list(self.network.parameters())
-        current: list[Tensor] = list(network.parameters())
-        torch._foreach_lerp_(averages, current, 1 - decay)
-        for kept, new in zip(self.network.buffers(), network.buffers(), strict=True):
-            kept.copy_(new)
-        self.updates += 1
-
-    def get_extra_state(self) -> int:
-        """The number of updates, which goes into the state dict."""
-        return self.updates
-
-    def set_extra_state(self, state: int) -> None:
-        """Go on counting."""
-        self.updates = state
 
 
 class DetectionModule(pl.LightningModule):
@@ -107,7 +66,7 @@ class DetectionModule(pl.LightningModule):
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.network = network
         self.network.to(memory_format=self.memory_format)  # type: ignore[call-overload]  # torch's stubs lack this form
-        self.teacher = Teacher(network, ema_decay)
+        self.teacher = WeightAverage(network, ema_decay)
         self.network_config = network_config
         self.make_optimizer, self.make_schedule = optimizer, schedule
         self.scorer = scorer

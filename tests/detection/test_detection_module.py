@@ -13,7 +13,7 @@ from ocr.detection.augment import SceneAugment
 from ocr.detection.craft import CRAFT, normalise
 from ocr.detection.detector import Detector
 from ocr.detection.loss import detection_loss
-from ocr.detection.module import DetectionModule, Teacher
+from ocr.detection.module import DetectionModule
 from ocr.detection.postprocess import Thresholds
 from ocr.detection.pseudo_labels import splice
 from ocr.detection.samples import SceneEncoder
@@ -96,29 +96,10 @@ def test_learns_two_scenes_by_heart_and_finds_their_words():
     assert agreement.hmean == 1
 
 
-def test_teacher_is_the_moving_average_of_the_weights():
-    torch.manual_seed(0)
-    network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 1), torch.nn.BatchNorm2d(2))
-    teacher = Teacher(network, decay=0.5)
-    expected = network[0].weight.detach().clone()
-    for t in range(20):
-        with torch.no_grad():
-            network[0].weight.add_(torch.randn_like(network[0].weight))
-            network[1].running_mean.fill_(float(t))
-        teacher.update(network)
-        decay = min(0.5, (1 + t) / (10 + t))
-        expected = decay * expected + (1 - decay) * network[0].weight.detach()
-        assert teacher.network[1].running_mean.unique().tolist() == [t]
-    np.testing.assert_allclose(teacher.network[0].weight, expected, rtol=1e-5)
-    assert not any(p.requires_grad for p in teacher.parameters())
-
-
 def test_teacher_stays_in_evaluation_mode_when_the_module_trains():
     detection = module().train()
     assert detection.network.training
     assert not any(m.training for m in detection.teacher.modules())
-    with pytest.raises(ValueError, match="decay is 1"):
-        Teacher(CRAFT(0.05), 1.0)
 
 
 def test_a_step_labels_weak_words_and_says_how(tmp_path):
