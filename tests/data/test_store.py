@@ -3,8 +3,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import multiprocessing
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import lmdb
@@ -146,13 +147,27 @@ def test_a_full_map_grows(tmp_path, write_words, monkeypatch):
     assert [w.text for w in WordSet(folder)] == [f"word{i}" for i in range(200)]
 
 
+OTHER_PROCESSES = """
+import multiprocessing, sys
+from ocr.data.sets import WordSet
+
+if __name__ == "__main__":
+    folder, method = sys.argv[1:]
+    words = WordSet(folder)
+    first = words[0].text
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        print(first, *(word.text for word in pool.map(words.__getitem__, range(6), chunksize=1)), words[5].text)
+"""
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_a_set_that_was_read_works_in_other_processes(tmp_path, write_words, method):
-    words = WordSet(write_words(tmp_path, 6))
-    assert words[0].text == "word0"
-    with multiprocessing.get_context(method).Pool(2) as pool:
-        assert [w.text for w in pool.map(words.__getitem__, range(6), chunksize=1)] == [f"word{i}" for i in range(6)]
-    assert words[5].text == "word5"
+    # in a process of its own: threads that OpenCV started in this one would be missing after a fork
+    folder = write_words(tmp_path, 6)
+    script = tmp_path / "read.py"
+    script.write_text(OTHER_PROCESSES)
+    done = subprocess.run([sys.executable, script, folder, method], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["word0", *(f"word{i}" for i in range(6)), "word5"]
 
 
 def test_one_path_under_two_names_is_opened_once(tmp_path, write_words):
