@@ -28,7 +28,6 @@ from ocr.run import checkpoint
 from ocr.run.logging import SCORES, read_rows
 from ocr.run.record import write_atomically
 from ocr.run.score_table import plain_bins
-from ocr.run.score_table import print_scores as print_scores  # who evaluates prints
 from ocr.types import Detection, Reading, Score
 
 BATCH = {"detection": 4, "recognition": 256}

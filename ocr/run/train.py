@@ -21,7 +21,7 @@ from ocr.run import checkpoint, hardware
 from ocr.run.announce import show_config, show_data, show_end
 from ocr.run.callbacks import ReproducibleSteps, Rows, SkippedSamples
 from ocr.run.data import data_module, unseen_sets
-from ocr.run.evaluate import check_protocol, evaluate_checkpoint, open_sets, print_scores
+from ocr.run.evaluate import check_protocol, evaluate_checkpoint, open_sets
 from ocr.run.folder import CONFIG, held, open_record, run_folder
 from ocr.run.inspection import inspect, show_findings
 from ocr.run.label_watch import LabelWatch
@@ -31,6 +31,7 @@ from ocr.run.progress import ProgressLine
 from ocr.run.recipe import recipe_label
 from ocr.run.record import RunRecord, Status, forget_peak_memory, leads, write_atomically
 from ocr.run.saving import Checkpoints, Interrupted, WholeFiles
+from ocr.run.score_table import print_scores
 from ocr.run.start import content_of, initialise, initialise_encoder
 from ocr.terminal import OutputClosed
 from ocr.terminal import console as make_console
