@@ -61,14 +61,14 @@ bench-data-prep: $(DONE)  ## words written a second by one core, and the memory 
 bench-maps: $(DONE)  ## score maps against one warped patch per box
 	@$(BENCH).maps
 
+bench-metrics: $(DONE)  ## seconds in which each detection protocol scores 500 pictures on one core
+	@$(BENCH).metrics
+
 bench-pseudo-labels: $(DONE)  ## pseudo labels that reach the loss a second against one word at a time, and their share of a training step
 	@$(BENCH).pseudo_labels
 
 bench-render: $(DONE)  ## rendered crops and scenes a second on one core in three languages, and a worker's memory
 	@$(BENCH).render
-
-bench-metrics: $(DONE)  ## seconds in which each detection protocol scores 500 pictures on one core
-	@$(BENCH).metrics
 
 bench-str: $(DONE)  ## attention decoding, training in bf16, reading words and label start-up, each against its plain form
 	@$(BENCH).str
