@@ -20,6 +20,7 @@ from data_prep.readers import ALIASES, NAMELESS, READERS
 from ocr.data.records import Kind, Manifest
 from ocr.data.store import Store
 from ocr.data.verification import verify
+from ocr.terminal import run_quietly
 
 RENDERER = "rendered"
 
@@ -183,4 +184,4 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_quietly(main))

@@ -24,6 +24,7 @@ LAYERS: list[tuple[str, str]] = [
     (r"ocr\.(config|terminal|reading_order)", GROUND),
     (RUN, rf"{GROUND}|{PARTS}|{RUN}"),
     (r"data_prep\.rendered\w*", rf"{GROUND}|ocr\.(data|render)\b.*|data_prep\b.*"),
+    (r"data_prep\.__main__", rf"{GROUND}|ocr\.(data\b.*|terminal)|data_prep\b.*"),
     (r"data_prep\b.*", rf"{GROUND}|ocr\.data\b.*|data_prep\b.*"),
     (r"ocr\.cli|ocr\.commands\b.*|train|experiments\b.*", r".*"),
 ]

@@ -40,6 +40,12 @@ def test_the_list_says_of_every_set_what_a_user_must_know(capsys):
     assert "complete     detection/train 858,750" in printed
 
 
+def test_a_reader_that_leaves_early_is_no_error():
+    pipe = f"{sys.executable} -m data_prep list | head -c 10"
+    done = subprocess.run(["bash", "-c", pipe], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("synthtext:", "")
+
+
 @pytest.mark.parametrize("name", [*READERS, "icdar", "verify", "list", "rendered"])
 def test_every_command_has_help(name, capsys):
     with pytest.raises(SystemExit) as caught:
