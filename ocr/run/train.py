@@ -73,7 +73,9 @@ def train(config: Config) -> float:
         record = open_record(folder, settings)
         if record.status == "finished":
             console.print(
-                f"{folder} is finished: {record.select} {record.score:.4f} (name=… makes another run)", highlight=False
+                f"{folder} is finished: {record.select} {record.score:.4f} (name=… makes another run)",
+                highlight=False,
+                soft_wrap=True,
             )
             return record.score or 0.0
         with held(folder):
