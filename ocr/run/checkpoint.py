@@ -54,6 +54,9 @@ def _disk_error(error: BaseException | None) -> OSError | None:
 
 def link(source: Path, target: Path) -> None:
     """Give a checkpoint a second name: without a second copy where the file system can do that."""
+    # renaming one name of a file to another name of it does nothing and leaves both
+    if target.exists() and target.samefile(source):
+        return
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     try:

@@ -82,3 +82,10 @@ def test_best_is_copied_where_the_file_system_has_no_links(tmp_path: Path, monke
     monkeypatch.setattr(os, "link", no_links)
     checkpoint.link(tmp_path / "last.ckpt", tmp_path / "best.ckpt")
     assert (tmp_path / "best.ckpt").read_bytes() == b"content"
+
+
+def test_publishing_the_same_checkpoint_again_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "last.ckpt").write_bytes(b"content")
+    for _ in range(2):
+        checkpoint.link(tmp_path / "last.ckpt", tmp_path / "best.ckpt")
+        assert {file.name for file in tmp_path.iterdir()} == {"last.ckpt", "best.ckpt"}
