@@ -2,7 +2,8 @@
 
     python -m experiments.splitting CKPT                                 rendered words of three looks
     python -m experiments.splitting CKPT --look hard --scenes 100        another look
-    python -m experiments.splitting CKPT --real DIR                      photographs with character quads (aicup_tw16 of the real pack)
+    python -m experiments.splitting CKPT --data SET --root ROOT          the test split of a prepared set with character quads
+                                                                         (data_prep scenes --characters makes one of photographs)
 
 Words are read as training reads them.  Per look and splitter: share of characters whose IoU with a found one is at least .5, and .75;
 share of words in which as many characters were found as the text has; mean confidence; share of fallbacks.  Then, for the words of
@@ -14,7 +15,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,23 +24,23 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from ocr.data.sets import open_set
 from ocr.detection.detector import Detector
 from ocr.detection.label_cache import Label
 from ocr.detection.label_quality import characters_right
 from ocr.detection.length_guided import LengthGuided
 from ocr.detection.pseudo_labels import as_label, better, length
-from ocr.detection.splitting import Equal, Splitter, Watershed
+from ocr.detection.score_maps import Maps
+from ocr.detection.splitting import Equal, Split, Splitter, Watershed
 from ocr.detection.word_crops import word_frame
 from ocr.detection.word_regions import read_words, word_in_picture
-from ocr.reader import load_image
 from ocr.render.look import load_look
 from ocr.render.scene import render_scene
 from ocr.run import checkpoint
 from ocr.seeding import generator
 from ocr.terminal import console
-from ocr.types import Points, Quads, Scene, SceneWord, WeakWord
+from ocr.types import Scene, WeakWord
 
-SPLITTERS: dict[str, Splitter] = {"equal": Equal(), "watershed": Watershed(), "length_guided": LengthGuided()}
 LOOKS = ("synthtext_standin", "icdar2015_standin", "rendered_scenes_v1")
 RANGES = ((0.5, 0.5), (0.5, 0.75), (0.75, 0.999), (0.999, 1.0))
 SHORTEST_SIDE = 8
@@ -64,32 +65,32 @@ def rendered(name: str, scenes: int) -> Iterator[Scene]:
         yield render_scene(look, generator(7, "splitting", name, i), *look.picture)
 
 
-def photographed(folder: Path) -> Iterator[Scene]:
-    """Pictures with lines (``gt``) and single characters (``gt_char``), as far as the characters spell the line."""
-    for path in sorted((folder / "images").iterdir()):
-        lines = labelled_quads(folder / "gt" / f"gt_{path.stem}.txt")
-        characters = labelled_quads(folder / "gt_char" / f"gt_{path.stem}.txt")
-        words = [SceneWord(quad, text, characters=spelt(quad, text, characters)) for quad, text in lines]
-        yield Scene(load_image(path), [w for w in words if w.characters is not None], path.stem, "char")
+def prepared(root: Path, name: str) -> list[Scene]:
+    """The test split of a prepared set of scenes.
+
+    Raises:
+        ValueError: it is not there.
+    """
+    found = open_set(root, "detection", name, "test")
+    return [scene for scene in map(found.__getitem__, range(len(found))) if isinstance(scene, Scene)]
 
 
-def labelled_quads(path: Path) -> list[tuple[Points, str]]:
-    """Lines of eight numbers and a text."""
-    rows = [line.split(",", 8) for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    return [(np.array(row[:8], np.float32).reshape(4, 2), row[8].strip()) for row in rows]
+class Blind:
+    """Length-guided without looking: what text and letter widths alone give.  What a teacher adds is the difference to it."""
+
+    needs_scores = False
+
+    def __call__(self, region_hw: Maps, text: str) -> Split:
+        """See :class:`~ocr.detection.splitting.Splitter`."""
+        return LengthGuided()(np.zeros_like(region_hw), text)
 
 
-def spelt(line: Points, text: str, characters: Sequence[tuple[Points, str]]) -> Quads | None:
-    """The characters inside of a horizontal line, from left to right, if they are its text."""
-    inside = [
-        (quad, letter)
-        for quad, letter in characters
-        if cv2.pointPolygonTest(line, quad.mean(axis=0).tolist(), False) >= 0
-    ]
-    inside.sort(key=lambda entry: float(entry[0].mean(axis=0) @ (line[1] - line[0] + line[2] - line[3])))
-    upright = np.ptp(line[:, 1]) <= 1.5 * np.ptp(line[:, 0]) or len(inside) == 1
-    same = [letter for _, letter in inside] == [c for c in text if not c.isspace()]
-    return np.stack([quad for quad, _ in inside]) if inside and same and upright else None
+SPLITTERS: dict[str, Splitter] = {
+    "equal": Equal(),
+    "watershed": Watershed(),
+    "widths_alone": Blind(),
+    "length_guided": LengthGuided(),
+}
 
 
 def cut(scene: Scene, detector: Detector, height: int, margin: float, whole: bool) -> dict[str, list[Cut]]:
@@ -98,6 +99,8 @@ def cut(scene: Scene, detector: Detector, height: int, margin: float, whole: boo
     for place, word in enumerate(scene.words):
         frame = word_frame(word.polygon, height, margin, 1024)
         if frame is None or word.ignore or not (word.text or "").strip() or word.characters is None:
+            continue
+        if word.direction == "stacked":
             continue
         if cv2.minAreaRect(word.polygon)[1][0] < SHORTEST_SIDE or cv2.minAreaRect(word.polygon)[1][1] < SHORTEST_SIDE:
             continue
@@ -151,22 +154,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("checkpoint", type=Path, help="of a detector")
     parser.add_argument("--look", action="append", help=f"of rendered scenes, repeatable (default: {', '.join(LOOKS)})")
     parser.add_argument("--scenes", type=int, default=30, help="per look (default: 30)")
-    parser.add_argument("--real", type=Path, help="folder with images, gt and gt_char instead of rendered scenes")
+    parser.add_argument("--data", help="prepared set with character quads, instead of rendered scenes")
+    parser.add_argument("--root", type=Path, default=Path("data"), help="root of the prepared sets (default: data)")
     parser.add_argument("--crop-height", type=int, default=96, help="pixels (default: 96)")
     parser.add_argument("--margin", type=float, default=0.25, help="share of the word's height (default: .25)")
     parser.add_argument("--whole", action="store_true", help="read whole pictures as well and keep the better label")
     arguments = parser.parse_args(argv)
     out = console()
+    sources: dict[str, Iterable[Scene]]
     try:
         detector = checkpoint.deployable(arguments.checkpoint, "detection")
+        if arguments.data:
+            sources = {arguments.data: prepared(arguments.root, arguments.data)}
+        else:
+            sources = {name: rendered(name, arguments.scenes) for name in arguments.look or LOOKS}
     except ValueError as error:
         out.print(f"error: {error}", style="red", highlight=False, markup=False)
         return 1
-    sources = (
-        {arguments.real.name: photographed(arguments.real)}
-        if arguments.real
-        else {name: rendered(name, arguments.scenes) for name in arguments.look or LOOKS}
-    )
     for title, scenes in sources.items():
         cuts: dict[str, list[Cut]] = {name: [] for name in SPLITTERS}
         for scene in scenes:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.splitting import photographed
+from data_prep.__main__ import main
+from ocr.data.sets import open_set
 from ocr.detection.label_quality import characters_right
 from ocr.detection.length_guided import LengthGuided
 from ocr.detection.pseudo_labels import as_label
@@ -20,10 +21,13 @@ PACK = Path(os.environ.get("OCR_REAL_PACK", "nowhere")) / "det/aicup_tw16"
 pytestmark = pytest.mark.skipif(not PACK.is_dir(), reason="OCR_REAL_PACK is not set")
 
 
-def test_signs_split_by_a_teacher_that_knows_the_answer():
+def test_signs_split_by_a_teacher_that_knows_the_answer(tmp_path):
+    assert main(["scenes", "--raw", str(PACK), "--name", "signs", "--characters", "--out", str(tmp_path)]) == 0
+    scenes = open_set(tmp_path, "detection", "signs", "test")
     total, right = 0, {"equal": 0, "length_guided": 0}
-    for scene in photographed(PACK):
-        for place, word in enumerate(scene.words):
+    for i in range(len(scenes)):
+        lines = [w for w in scenes.without_picture(i).words if w.characters is not None and w.direction != "stacked"]
+        for place, word in enumerate(lines):
             frame = word_frame(word.polygon, 96, 0.25, 1024)
             known = WeakWord(place, word.text, word.polygon, frame.window, frame.to_picture)
             to_map = np.diag([0.5, 0.5, 1]) @ np.linalg.inv(frame.to_picture.matrix)
