@@ -6,6 +6,8 @@ where the originals halve the resolution a last time, the stage is dilated by 2 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -29,7 +31,7 @@ class ConvNorm(nn.Module):
         return out
 
 
-class Backbone(nn.Module):
+class Backbone(nn.Module, ABC):
     """What CRAFT's merge needs of an encoder.
 
     ``channels`` are those of the five outputs of :meth:`forward`, finest first.
@@ -37,9 +39,9 @@ class Backbone(nn.Module):
 
     channels: tuple[int, int, int, int, int]
 
+    @abstractmethod
     def forward(self, images_BCHW: Tensor) -> list[Tensor]:
         """Features at 1/2, 1/4, 1/8, 1/16 and, with more context, again 1/16 of the input's size (H and W multiples of 16)."""
-        raise NotImplementedError
 
 
 class VGG16BN(Backbone):
