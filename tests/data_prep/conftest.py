@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,20 @@ def _picture(number: int = 0, width: int = 100, height: int = 60, form: str = "J
 def picture() -> Callable[..., bytes]:
     """An encoded picture of noise: picture(number, width=100, height=60, form="JPEG")."""
     return _picture
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Callable[[Mapping[str, str | bytes]], Path]:
+    """Write files of a raw folder by path and return the folder."""
+
+    def write(files: Mapping[str, str | bytes]) -> Path:
+        for path, content in files.items():
+            file = tmp_path / "raw" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return tmp_path / "raw"
+
+    return write
 
 
 @dataclass

@@ -20,20 +20,6 @@ def texts(labels):
     return [(w.text, w.ignore) for w in labels.words]
 
 
-@pytest.fixture
-def raw(tmp_path):
-    """Files of a raw folder by path: text, bytes, or a function that gives bytes."""
-
-    def write(files):
-        for path, content in files.items():
-            file = tmp_path / "raw" / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return tmp_path / "raw"
-
-    return write
-
-
 def scenes(result, name, split="train"):
     return list(open_set(result.root, "detection", name, split))
 

@@ -18,18 +18,6 @@ from data_prep.word_lists import Row, first_words, json_rows, text_rows
 from ocr.data.sets import open_set
 
 
-@pytest.fixture
-def raw(tmp_path):
-    def write(files):
-        for path, content in files.items():
-            file = tmp_path / "raw" / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return tmp_path / "raw"
-
-    return write
-
-
 def words(result, name, split="test"):
     return list(open_set(result.root, "recognition", name, split))
 
