@@ -1,4 +1,5 @@
-"""``make bench-craft``: the paper-size CRAFT in bf16 with the channels last against fp32 in the default layout, and the loss.
+"""``make bench-craft``: the paper-size CRAFT in bf16 with the channels last against fp32 in the default layout, the loss, and what
+a narrow network's step costs with and without page faults and with other encoders.
 
 The limit to compare with: forward and backward are dense convolutions, so the time cannot fall below their multiplications at
 the machine's bf16 rate; what a ratio misses of that rate is batch normalisation, ReLU and enlarging, which move memory.
@@ -7,6 +8,7 @@ the machine's bf16 rate; what a ratio misses of that rate is batch normalisation
 from __future__ import annotations
 
 import multiprocessing
+import resource
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -15,6 +17,7 @@ import torch
 from torch import Tensor
 
 from experiments.bench.turns import figure, in_turns
+from ocr.detection.backbones import VGG16BN, Backbone, MobileNetV2, ResNet
 from ocr.detection.craft import CRAFT
 from ocr.detection.loss import detection_loss
 from ocr.run.hardware import bf16_in_hardware, keep_freed_memory
@@ -28,13 +31,15 @@ FAST, PLAIN = "bf16, channels last", "fp32, default layout"
 
 
 class Setup:
-    """A paper-size network in one precision and layout on one device, and a step of it."""
+    """A network in one precision and layout on one device, and a step of it."""
 
-    def __init__(self, name: str, device: str) -> None:
+    def __init__(
+        self, name: str, device: str, width: float = 1.0, backbone: Callable[[float], Backbone] = VGG16BN
+    ) -> None:
         self.device, self.fast = torch.device(device), name == FAST
         self.layout = torch.channels_last if self.fast else torch.contiguous_format
         torch.manual_seed(1)
-        network: Any = CRAFT().to(self.device)
+        network: Any = CRAFT(width, backbone).to(self.device)
         self.network = network.to(memory_format=self.layout)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-4)
 
@@ -102,6 +107,45 @@ def network(device: str) -> None:
         figure(f"craft_{what.replace(' ', '_')}", seconds[PLAIN] / seconds[FAST], "times", 2.5)
 
 
+def narrow(device: str) -> None:
+    """Steps of the demo's size with every encoder, and on the CPU with and without freed memory given back to the system."""
+    batch, size, width = 4, (256, 256), 0.25
+    encoders: dict[str, Callable[[float], Backbone]] = {
+        "vgg16_bn": VGG16BN,
+        "resnet34": ResNet,
+        "mobilenet_v2": MobileNetV2,
+    }
+    setups = {name: Setup(FAST, device, width, encoder) for name, encoder in encoders.items()}
+    seconds = in_turns({name: partial(s.train, s.pictures(size, batch)) for name, s in setups.items()}, 9)
+    print(f"training step, width {width:g}, {batch} pictures of {size[1]} x {size[0]}:")
+    for name, value in seconds.items():
+        print(f"  {name:24s} {1e3 * value:7.0f} ms")
+    if device == "cpu":
+        for keep in (False, True):
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                milliseconds, faults = pool.apply(_faulting, (keep, batch, size, width))
+            print(
+                f"  memory {'kept' if keep else 'given back'}: {milliseconds:.0f} ms of CPU, {faults:.0f} page faults a step"
+            )
+
+
+def _faulting(keep: bool, batch: int, size: tuple[int, int], width: float) -> tuple[float, float]:
+    """CPU milliseconds and page faults of a step, in a process of its own."""
+    torch.set_num_threads(1)
+    if keep:
+        keep_freed_memory()
+    setup, rounds = Setup(FAST, "cpu", width), 15
+    images = setup.pictures(size, batch)
+    for _ in range(3):
+        setup.train(images)
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    for _ in range(rounds):
+        setup.train(images)
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    used = (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
+    return 1e3 * used / rounds, (after.ru_minflt - before.ru_minflt) / rounds
+
+
 def loss(device: str) -> None:
     """The loss against a plain masked squared error, forward and backward; a fourteenth of the pixels are positive."""
     generator = torch.Generator().manual_seed(1)
@@ -125,6 +169,7 @@ def main() -> None:
     if not bf16_in_hardware(device):
         print("this machine emulates bf16: the ratios below are not what other hardware gives")
     network(device)
+    narrow(device)
     loss(device)
 
 

@@ -59,7 +59,7 @@ def _weights(error_BMn: Tensor, maps_BMn: Tensor, trust_B1n: Tensor) -> tuple[Te
 
 
 def _mask(condition: Tensor) -> Tensor:
-    """1.0 and 0.0; read as bytes, because torch's conversion and its sums of booleans are six times slower on the CPU."""
+    """1.0 and 0.0; read as bytes, because torch converts and adds up booleans slowly on the CPU."""
     return condition.view(torch.uint8).float()
 
 
@@ -77,8 +77,8 @@ def largest(values: Tensor, k: Tensor) -> Largest:
     Each of ``values.shape[:-1]`` has its own ``k`` (int64, at most the row's length).  Values above 0 that tie for the last
     places share them equally, so what a row counts adds up to its ``k`` as far as it has values above 0.
 
-    On the CPU NumPy's vectorised quickselect finds the k-th value, twenty times faster than a sort or histograms there; on other
-    devices it is a radix selection, which needs nothing from the host.
+    On the CPU NumPy's vectorised quickselect finds the k-th value, which keeps the loss near the cost of a plain one (``make
+    bench-craft``); on other devices it is a radix selection, which needs nothing from the host.
     """
     return _split_at(values, *(_kth_on_cpu(values, k) if values.device.type == "cpu" else _kth_by_radix(values, k)))
 

@@ -56,7 +56,7 @@ def keep_freed_memory() -> None:
     """Ask glibc not to hand large freed blocks back to the system; does nothing under another C library.
 
     Activations are freed and allocated anew at every step.  By default each of them is mapped and its pages are faulted in
-    again: 18,000 page faults and a seventh of the time of a step of a quarter-width CRAFT on one core.
+    again, thousands a step (``make bench-craft`` prints both).
     """
     if not sys.platform.startswith("linux"):
         return
