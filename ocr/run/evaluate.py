@@ -335,6 +335,7 @@ def _origin(path: Path, content: dict[str, Any]) -> dict[str, Any]:
         "step": int(content.get("global_step", 0)),
         "model": origin.get("model"),
         "recipe": origin.get("recipe"),
+        "first_weights": origin.get("first_weights"),
         "seed": settings.get("seed"),
         "config_hash": origin.get("config_hash"),
         "config_hash_any_seed": identity_hash({**settings, "seed": None}),

@@ -83,7 +83,7 @@ class RunRecord:
     ``overrides`` are those that the name does not spell out.  ``score`` is the validation score ``select`` of the best
     checkpoint, ``best_step`` the step it was reached at.  ``samples_per_second`` is the mean over all attempts, without their
     first steps and validation.  ``undecodable`` counts samples that were skipped because their picture cannot be decoded and
-    names the first.  ``init`` says where the first weights came from; ``recipe``
+    names the first.  ``first_weights`` says where the first weights came from and ``init`` the particulars of a file; ``recipe``
     is the recipe's name, with the keys in which the run departs from it; ``findings`` what cannot be learnt and what stands in
     several places.
     """
@@ -108,6 +108,7 @@ class RunRecord:
     seconds: float = 0.0
     data: dict[str, Any] = field(default_factory=dict)
     init: dict[str, Any] | None = None
+    first_weights: str = ""
     recipe: str | None = None
     findings: list[dict[str, Any]] = field(default_factory=list)
     undecodable: dict[str, Any] = field(default_factory=dict)

@@ -33,6 +33,9 @@ def print_scores(rows: Sequence[dict[str, Any]], console: Console) -> None:
         numbers = [f"{row['value']:.4f}", interval, str(row["n"]), row["fingerprint"][:12]]
         table.add_row(row["set"], kind, row["protocol"], row["metric"], *numbers)
     console.print(table)
+    for model, weights in dict.fromkeys((row.get("model"), row.get("first_weights")) for row in rows):
+        if weights:
+            console.print(f"first weights of {model}: {weights}", highlight=False, markup=False, soft_wrap=True)
     first: dict[str, dict[str, Any]] = {}
     for row in rows:
         if row["metric"] in BROKEN_DOWN and row.get("breakdown"):

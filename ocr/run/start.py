@@ -84,6 +84,23 @@ def initialise(network: torch.nn.Module, path: str | Path) -> Start:
     return start
 
 
+def first_weights(settings: dict[str, Any], init: dict[str, Any] | None) -> str:
+    """Where a run's weights came from, as every table of scores says it: a file, or the law they were drawn by.
+
+    Args:
+        settings: a composed config as plain data.
+        init: the run record's particulars of a file, or None.
+    """
+    law = settings["model"].get("initialisation", "he")
+    drawn = "He initialisation" if law == "he" else f"{law}'s initialisation"
+    if init is None:
+        return drawn
+    path = "/".join(Path(init["path"]).parts[-2:])
+    if init.get("part") == "encoder":
+        return f"encoder of {path}, the rest {drawn}"
+    return f"{path} ({init['first_weights']})" if init.get("first_weights") else path
+
+
 def initialise_encoder(network: torch.nn.Module, path: str | Path) -> Start:
     """Copy an encoder's weights into a detector: torchvision's ``vgg16_bn`` or ResNet, or the encoder of any CRAFT checkpoint.
 

@@ -32,7 +32,7 @@ from ocr.run.recipe import recipe_label
 from ocr.run.record import RunRecord, Status, forget_peak_memory, leads, write_atomically
 from ocr.run.saving import Checkpoints, Interrupted, WholeFiles
 from ocr.run.score_table import print_scores
-from ocr.run.start import content_of, initialise, initialise_encoder
+from ocr.run.start import content_of, first_weights, initialise, initialise_encoder
 from ocr.terminal import OutputClosed
 from ocr.terminal import console as make_console
 
@@ -180,7 +180,7 @@ class _Run:
         self.tests = self._test_sets()
         network = self._network()
         data = data_module(settings, network)
-        record.recipe = recipe_label(settings)
+        record.recipe, record.first_weights = recipe_label(settings), first_weights(settings, record.init)
         record.data, record.max_steps = data.fingerprints(), settings["length"]["max_steps"]
         record.parameters = sum(p.numel() for p in network.parameters())
         show_data(data, console)
@@ -244,6 +244,7 @@ class _Run:
                 "path": str(init),
                 "config_hash": origin.get("config_hash"),
                 "step": source["global_step"],
+                "first_weights": origin.get("first_weights"),
                 **origin.get("published", {}),
             }
             for line in start.lines():
@@ -283,6 +284,7 @@ class _Run:
             "settings": settings,
             "config_hash": record.config_hash,
             "recipe": record.recipe,
+            "first_weights": record.first_weights,
             "trained_on": record.data,
         }
         checkpoints = Checkpoints(self.folder, settings["select"], length["save_every"], length["val_every"], origin)

@@ -89,6 +89,7 @@ def test_a_run_says_its_recipe_in_every_row_and_deploys_the_average(tiny_root: P
         path, ["rendered_words_v1"], {"root": str(tiny_root), "protocol": CASE36}, None, console()
     )
     assert {row["recipe"] for row in rows} == {label}
+    assert {row["first_weights"] for row in rows} == {"He initialisation"}
     content = checkpoint.read(path)
     state, deployed = content["state_dict"], checkpoint.weights(content)
     assert content["ocr"]["weights"] == "average.network."

@@ -9,7 +9,7 @@ import torch
 
 from ocr.charset import Charset
 from ocr.run import checkpoint
-from ocr.run.start import initialise
+from ocr.run.start import first_weights, initialise
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "recognition"))
 from recognition_cells import build_cell
@@ -93,3 +93,13 @@ def test_nothing_that_fits_is_refused(tmp_path: Path) -> None:
     path = saved(cell("CTC", "abc"), tmp_path / "a.ckpt")
     with pytest.raises(ValueError, match="no weight of it fits this model"):
         initialise(torch.nn.Linear(3, 3), path)
+
+
+def test_tables_say_where_the_first_weights_came_from() -> None:
+    detector = {"model": {"width": 1.0}}
+    assert first_weights(detector, None) == "He initialisation"
+    assert first_weights({"model": {"initialisation": "torch"}}, None) == "torch's initialisation"
+    encoder = {"path": "weights/vgg16_bn.pth", "part": "encoder"}
+    assert first_weights(detector, encoder) == "encoder of weights/vgg16_bn.pth, the rest He initialisation"
+    whole = {"path": "a/b/strong/best.ckpt", "first_weights": "He initialisation"}
+    assert first_weights(detector, whole) == "strong/best.ckpt (He initialisation)"
