@@ -164,12 +164,15 @@ class Reading:
     """A decoded text.
 
     ``characters`` is the confidence per emitted character; ``confidence``, in [0, 1], is their product, times that of the end of
-    the text where the decoder emits one.  For an empty text see :mod:`ocr.recognition.decode`.
+    the text where the decoder emits one.  For an empty text see :mod:`ocr.recognition.decode`.  ``places`` tells where each character
+    stands, in [0, 1] from the left to the right end of the picture that was read (as the network saw it: a tall one turned where the
+    network turns them); empty where the decoder does not know.
     """
 
     text: str
     confidence: float
     characters: list[float] = field(default_factory=list)
+    places: list[float] = field(default_factory=list)
 
 
 @dataclass(slots=True)

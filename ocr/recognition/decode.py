@@ -17,8 +17,8 @@ Probabilities = NDArray[np.float32]
 def best_path(ids_T: Ids, probabilities_T: Probabilities, characters: Sequence[str], blank: int = 0) -> Reading:
     """Greedy CTC: repeats merged, blanks dropped (Graves et al., ICML 2006, section 3.2).
 
-    A character is as certain as the most certain frame of its run; frames of blanks do not count.  An empty text is as certain as
-    its least certain blank.
+    A character is as certain as the most certain frame of its run, and stands in the middle of that run; frames of blanks do not
+    count.  An empty text is as certain as its least certain blank.
 
     Args:
         ids_T: class chosen at each time step; class ``i`` reads ``characters[i]``.
@@ -33,7 +33,9 @@ def best_path(ids_T: Ids, probabilities_T: Probabilities, characters: Sequence[s
     kept = ids_T[starts] != blank
     confidences = [float(p) for p in peaks[kept]]
     text = "".join(characters[i] for i in ids_T[starts[kept]])
-    return Reading(text, math.prod(confidences) if text else float(probabilities_T.min()), confidences)
+    middles = (starts + np.append(starts[1:], len(ids_T))) / (2 * len(ids_T))
+    confidence = math.prod(confidences) if text else float(probabilities_T.min())
+    return Reading(text, confidence, confidences, middles[kept].tolist())
 
 
 def until_end(ids_T: Ids, probabilities_T: Probabilities, characters: Sequence[str], end: int = 1) -> Reading:

@@ -60,3 +60,10 @@ def test_a_text_without_an_end_keeps_its_last_character():
 def test_an_end_at_once_is_an_empty_text_with_the_confidence_of_ending():
     reading = until_end(*arrays([(1, 0.25), (2, 0.9)]), CHARACTERS)
     assert (reading.text, reading.confidence, reading.characters) == ("", pytest.approx(0.25), [])
+
+
+def test_characters_of_a_path_stand_in_the_middle_of_their_runs():
+    reading = best_path(
+        *arrays([(0, 0.9), (2, 0.8), (2, 0.5), (0, 0.9), (2, 0.7), (3, 0.9), (0, 0.9), (0, 0.9)]), CHARACTERS
+    )
+    assert (reading.text, reading.places) == ("aab", [2 / 8, 4.5 / 8, 5.5 / 8])
