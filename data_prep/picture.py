@@ -10,15 +10,11 @@ from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
 from data_prep.samples import Unusable
-from ocr.data.store import decode
+from ocr.data.decoding import decode, most_pixels, too_large
 from ocr.types import Image
 
 ORIENTATION = 0x0112
-MOST_PIXELS = 200_000_000
-"""Pixels of the largest picture that is decoded (600 MB): a small file may unpack to any size."""
-LARGE = 1 << 20
-"""Bytes of a JPEG from which its size is looked at; smaller ones cannot hold too many pixels."""
-PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
+JPEG = b"\xff\xd8"
 QUALITY = 95
 """JPEG quality of what is encoded anew: word crops, and pictures that EXIF turns."""
 
@@ -30,25 +26,20 @@ def checked(data: bytes) -> tuple[bytes, Image]:
     picture as viewers show it, while the store does not look at EXIF.
 
     Raises:
-        Unusable: the file is empty, has more than ``MOST_PIXELS``, or cannot be decoded completely.
+        Unusable: the file is empty, has more than :func:`ocr.data.decoding.most_pixels`, or cannot be decoded completely.
     """
     if not data:
         raise Unusable("empty picture file")
-    if _pixels(data) > MOST_PIXELS:
-        raise Unusable(f"picture has more than {MOST_PIXELS // 1_000_000} megapixels")
-    if _orientation(data) != 1:
-        try:
-            upright = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-        except cv2.error:
-            upright = None
-        if upright is None:
-            raise Unusable("picture cannot be decoded")
-        image = np.asarray(upright, np.uint8)
-        return encode(image), image
     decoded = decode(data)
     if decoded is None:
+        if too_large(data):
+            raise Unusable(f"picture has more than {most_pixels() // 1_000_000} megapixels")
         raise Unusable("picture cannot be decoded")
-    return data, decoded
+    if _orientation(data) == 1:
+        return data, decoded
+    upright = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    image = np.asarray(upright, np.uint8)
+    return encode(image), image
 
 
 def encode(image: Image) -> bytes:
@@ -56,21 +47,6 @@ def encode(image: Image) -> bytes:
     done, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     assert done
     return data.tobytes()
-
-
-def _pixels(data: bytes) -> int:
-    """How many pixels a picture says it has; 0 where so few bytes can hardly decode to too many."""
-    if data[:8] == PNG:
-        return int.from_bytes(data[16:20], "big") * int.from_bytes(data[20:24], "big")
-    if len(data) < LARGE and data[:2] == JPEG:
-        return 0
-    try:
-        with Pillow.open(io.BytesIO(data)) as picture:
-            return picture.width * picture.height
-    except Pillow.DecompressionBombError:
-        return MOST_PIXELS + 1
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
-        return 0
 
 
 def _orientation(data: bytes) -> int:

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr.data.store import Store, decode
+from ocr.data.decoding import decode
+from ocr.data.store import Store
 from ocr.types import Image
 
 SIDE = 32

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr.data.cache import cached
-from ocr.data.store import Store, decode
+from ocr.data.decoding import decode
+from ocr.data.store import Store
 
 Digests = NDArray[np.uint64]
 ENTRY = np.dtype([("digest", np.uint64), ("width", np.uint16), ("height", np.uint16)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -10,11 +11,17 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from ocr.charset import clusters
-from ocr.types import LabelKind, Points, Quads, SceneWord
+from ocr.types import Direction, LabelKind, Points, Quads, SceneWord
 
 SCHEMA = 1
 """Version of the records; a reader refuses any other."""
 MANIFEST = "manifest.json"
+LONGEST_TEXT = 2_000
+"""Most characters of a transcription; the longest lines of any set here have a few hundred."""
+MOST_WORDS = 10_000
+"""Most words of a scene."""
+MOST_POINTS = 1_000
+"""Most points of a polygon."""
 
 Task = Literal["detection", "recognition"]
 Split = Literal["train", "val", "test"]
@@ -69,7 +76,32 @@ class Manifest:
         missing = [f.name for f in fields(cls) if f.name not in content]
         if missing:
             raise ValueError(f"{path} lacks {', '.join(missing)}: prepare the set again")
+        wrong = _wrong_field(content)
+        if wrong:
+            raise ValueError(f"{path}: {wrong} is {content[wrong]!r}, which no set of ours has: prepare the set again")
         return cls(**{f.name: content[f.name] for f in fields(cls)})
+
+
+def _wrong_field(content: dict[str, Any]) -> str | None:
+    """The first field of a manifest that is of no possible value; names and fingerprints become parts of paths."""
+    possible = {
+        "name": lambda v: re.fullmatch(r"[^/\\\x00-\x1f]{1,200}", v) and v not in (".", ".."),
+        "task": lambda v: v in get_args(Task),
+        "split": lambda v: v in get_args(Split),
+        "kind": lambda v: v in get_args(Kind),
+        "source": lambda v: isinstance(v, str),
+        "count": lambda v: type(v) is int and v >= 0,
+        "fingerprint": lambda v: re.fullmatch(r"[0-9a-f]{64}", v),
+        "dropped": lambda v: isinstance(v, dict) and all(type(n) is int for n in v.values()),
+        "created_with": lambda v: isinstance(v, str),
+    }
+    for name, fits in possible.items():
+        try:
+            if not fits(content[name]):
+                return name
+        except TypeError:
+            return name
+    return None
 
 
 def check_place(task: str, split: str, kind: str) -> None:
@@ -109,24 +141,74 @@ def scene_record(label_kind: LabelKind, words: list[SceneWord], lines: list[Poin
 
 
 def scene_fields(record: bytes) -> dict[str, Any]:
-    """Keyword arguments of :class:`ocr.types.Scene` (all but image and key) from a scene's record."""
-    content = json.loads(record)
-    lines = content["lines"]
-    return {
-        "label_kind": content["label_kind"],
-        "words": [
-            SceneWord(
-                polygon=np.array(w["polygon"], np.float32),
-                text=w["text"],
-                ignore=w["ignore"],
-                characters=_quads(w["characters"]),
-                script=w["script"],
-                direction=w["direction"],
-            )
-            for w in content["words"]
-        ],
-        "lines": None if lines is None else [np.array(line, np.float32) for line in lines],
-    }
+    """Keyword arguments of :class:`ocr.types.Scene` (all but image and key) from a scene's record.
+
+    Raises:
+        ValueError: it is not of this form, or beyond :data:`MOST_WORDS`, :data:`MOST_POINTS` or :data:`LONGEST_TEXT`; worded as the
+            end of a sentence about the record.
+    """
+    content = _unpacked(record)
+    try:
+        words, lines = content["words"], content["lines"]
+        if len(words) > MOST_WORDS:
+            raise ValueError(f"holds more than {MOST_WORDS:,} words")
+        return {
+            "label_kind": _one_of(content["label_kind"], get_args(LabelKind)),
+            "words": [_word(word) for word in words],
+            "lines": None if lines is None else [_points(line) for line in lines],
+        }
+    except (KeyError, TypeError, OverflowError):
+        raise ValueError("is no record of a scene") from None
+
+
+def _word(fields: dict[str, Any]) -> SceneWord:
+    text = fields["text"]
+    if text is not None:
+        _checked_text(text)
+    characters = _quads(fields["characters"])
+    check_characters(text, characters)
+    return SceneWord(
+        polygon=_points(fields["polygon"]),
+        text=text,
+        ignore=bool(fields["ignore"]),
+        characters=characters,
+        script=_checked_text(fields["script"]),
+        direction=_one_of(fields["direction"], get_args(Direction)),
+    )
+
+
+def _checked_text(text: Any) -> str:
+    if not isinstance(text, str):
+        raise ValueError("holds a text that is none")
+    if len(text) > LONGEST_TEXT:
+        raise ValueError(f"holds a text of more than {LONGEST_TEXT:,} characters")
+    return text
+
+
+def _one_of(value: Any, known: tuple[Any, ...]) -> Any:
+    if value not in known:
+        raise ValueError(f"holds {str(value)[:40]!r} where one of {', '.join(known)} is expected")
+    return value
+
+
+def _points(numbers: list[Any]) -> Points:
+    if len(numbers) > MOST_POINTS:
+        raise ValueError(f"holds a polygon of more than {MOST_POINTS:,} points")
+    with np.errstate(over="ignore"):
+        points = np.array(numbers, np.float32)
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3 or not np.isfinite(points).all():
+        raise ValueError("holds a polygon that is no list of at least three finite points")
+    return points
+
+
+def _unpacked(record: bytes) -> dict[str, Any]:
+    try:
+        content = json.loads(record)
+    except (ValueError, RecursionError):
+        raise ValueError("is not JSON") from None
+    if not isinstance(content, dict):
+        raise ValueError("is no JSON object")
+    return content
 
 
 def meta_record(
@@ -144,18 +226,35 @@ def meta_record(
 
 
 def meta_fields(record: bytes) -> dict[str, Any]:
-    """The key, and the fields of :class:`ocr.types.Word` that differ from their defaults."""
-    content: dict[str, Any] = json.loads(record)
-    if "characters" in content:
-        content["characters"] = _quads(content["characters"])
-    return content
+    """The key, and the fields of :class:`ocr.types.Word` that differ from their defaults.
+
+    Raises:
+        ValueError: as :func:`scene_fields`.
+    """
+    content = _unpacked(record)
+    found: dict[str, Any] = {"key": _checked_text(content.get("key"))}
+    try:
+        if "script" in content:
+            found["script"] = _checked_text(content["script"])
+        if "direction" in content:
+            found["direction"] = _one_of(content["direction"], get_args(Direction))
+        if "characters" in content:
+            found["characters"] = _quads(content["characters"])
+    except (TypeError, OverflowError):
+        raise ValueError("is no record of a word") from None
+    return found
 
 
 def meta_key(record: bytes) -> str:
-    """The key in a sample's record, which stands first in it."""
+    """The key in a sample's record, which stands first in it.
+
+    Raises:
+        ValueError: as :func:`scene_fields`.
+    """
     if record.startswith(b'{"key":"') and b"\\" not in record:
-        return record[8 : record.index(b'"', 8)].decode()
-    return str(json.loads(record)["key"])
+        end = record.find(b'"', 8)
+        return _checked_text(record[8 : end if end > 0 else None].decode(errors="replace"))
+    return _checked_text(_unpacked(record).get("key"))
 
 
 def check_characters(text: str | None, characters: Quads | None) -> None:
@@ -177,7 +276,15 @@ def _numbers(points: Points | Quads) -> list[Any]:
 
 
 def _quads(numbers: list[Any] | None) -> Quads | None:
-    return None if numbers is None else np.array(numbers, np.float32).reshape(-1, 4, 2)
+    if numbers is None:
+        return None
+    if len(numbers) > LONGEST_TEXT:
+        raise ValueError(f"holds more than {LONGEST_TEXT:,} character quads")
+    with np.errstate(over="ignore"):
+        quads = np.array(numbers, np.float32).reshape(-1, 4, 2)
+    if not np.isfinite(quads).all():
+        raise ValueError("holds a character quad that is not finite")
+    return quads
 
 
 def split_by_folder(folder: Path) -> Split | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from itertools import islice
@@ -19,15 +19,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, get_args
 
-import cv2
 import lmdb
 import numpy as np
-from numpy.typing import NDArray
 
 from ocr import __version__
-from ocr.data.environment import forget_replaced, transaction
+from ocr.data.decoding import UndecodableImage, decode, refusal
+from ocr.data.environment import forget_replaced, note_written, transaction
 from ocr.data.publish import published, sync_file
 from ocr.data.records import (
+    LONGEST_TEXT,
     MANIFEST,
     SCHEMA,
     Kind,
@@ -51,24 +51,9 @@ BATCH_BYTES = 1 << 25
 BATCH_ENTRIES = 6_000
 SAMPLED_ENTRIES = 64
 """Entries that the fingerprint of a store without a manifest looks at."""
-PNG_FIRST, PNG_COLOUR_TYPE = 0x89, 25
-"""First byte of a PNG, and where it says its colour type; 4 and 6 have an alpha channel."""
-_RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-_GREY = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
+UTF8 = 4
+"""Most bytes of a character."""
 OURS = {"data.mdb", "lock.mdb", MANIFEST, "dropped.tsv"}
-
-
-class UndecodableImage(ValueError):
-    """The picture of sample ``key`` cannot be decoded."""
-
-    def __init__(self, key: str, where: str) -> None:
-        super().__init__(f"the picture of {key} in {where} cannot be decoded")
-        self.key = key
-        self.where = where
-
-    def __reduce__(self) -> tuple[type[UndecodableImage], tuple[str, str]]:
-        """An exception must cross from a loader process to the main one."""
-        return type(self), (self.key, self.where)
 
 
 class StoreWriter:
@@ -119,6 +104,7 @@ class StoreWriter:
             return
         with _one_line(self.folder), self._stack:
             self._finish()
+        note_written(self.folder.resolve())
 
     def add_scene(
         self, image: bytes, key: str, label_kind: LabelKind, words: list[SceneWord], lines: list[Points] | None = None
@@ -237,13 +223,13 @@ class Store:
         """
         image = decode(self._view("image", index), grey)
         if image is None:
-            raise UndecodableImage(self.key(index), str(self.folder))
+            raise self._undecodable(index)
         return image
 
     def scene(self, index: int, image: Image | None = None) -> Scene:
         """A scene of a detection set; ``image`` stands in for its own picture, which is not decoded then."""
         picture = self.image(index) if image is None else image
-        return Scene(image=picture, key=self.key(index), **scene_fields(bytes(self._view("scene", index))))
+        return Scene(image=picture, key=self.key(index), **self._record("scene", index, scene_fields))
 
     def word(self, index: int, image: Image | None = None) -> Word:
         """A word of a recognition set; ``image`` as in :meth:`scene`."""
@@ -263,11 +249,13 @@ class Store:
         try:
             data, label = get(b"image-%09d" % number), get(b"label-%09d" % number)
             record = b"" if self._foreign else get(b"meta-%09d" % number)
+            if len(label) > LONGEST_TEXT:
+                return self.word(index)
             image, text = decode(data, True), str(label, "utf-8")
         except (lmdb.Error, TypeError, UnicodeDecodeError):
             return self.word(index)  # which says what is wrong
         if image is None:
-            raise UndecodableImage(self.key(index), str(self.folder))
+            raise self._undecodable(index)
         return Word(image, text, meta_key(bytes(record)) if record else f"{self._name}/{number:09d}")
 
     def text(self, index: int) -> str:
@@ -278,7 +266,7 @@ class Store:
         """``<set>/<id>``; in a store of others the id is the nine-digit number of the entry."""
         if self.manifest.foreign:
             return f"{self.manifest.name}/{index + 1:09d}"
-        return meta_key(bytes(self._view("meta", index)))
+        return str(self._record("meta", index, meta_key))
 
     def keys(self) -> list[str]:
         """All keys in order, in one pass that touches no picture."""
@@ -317,13 +305,21 @@ class Store:
     def _number_of_samples(self) -> int:
         with self._readable(), transaction(self.folder).cursor() as cursor:
             number = bytes(transaction(self.folder).get(b"num-samples", b""))
-            if number.isdigit():
-                return int(number)
+            if number.isdigit() and len(number) < 18:
+                return self._possible(int(number))
             seen = [bytes(k).decode(errors="replace") for k in islice(cursor.iternext(values=False), 3)]
         raise ValueError(
             f"{self.folder} is an LMDB of another layout (first keys: {', '.join(seen) or 'none'}): "
             "expected num-samples, image-%09d and label-%09d"
         )
+
+    def _possible(self, count: int) -> int:
+        entries = int(transaction(self.folder).stat()["entries"])
+        if count > entries:
+            raise ValueError(
+                f"{self.folder} says it holds {count:,} samples and has {entries:,} entries: copy or prepare it again"
+            )
+        return count
 
     def _foreign_manifest(self, given: Path) -> Manifest:
         """What can be said of a public LMDB: its name and split are what its folder and those above it say.
@@ -348,7 +344,16 @@ class Store:
     def _meta(self, index: int) -> dict[str, Any]:
         if self.manifest.foreign:
             return {"key": self.key(index)}
-        return meta_fields(bytes(self._view("meta", index)))
+        fields: dict[str, Any] = self._record("meta", index, meta_fields)
+        return fields
+
+    def _record(self, name: str, index: int, parse: Callable[[bytes], Any]) -> Any:
+        try:
+            return parse(bytes(self._view(name, index)))
+        except ValueError as error:
+            raise ValueError(
+                f"{_entry(name, index).decode()} in {self.folder} {error}: prepare the set again"
+            ) from None
 
     def _view(self, name: str, index: int) -> memoryview:
         if not 0 <= index < self._count:
@@ -377,6 +382,9 @@ class Store:
         except lmdb.Error as error:
             raise self._damaged(error) from None
 
+    def _undecodable(self, index: int) -> UndecodableImage:
+        return UndecodableImage(self.key(index), str(self.folder), refusal(bytes(self._view("image", index))))
+
     def _damaged(self, error: lmdb.Error) -> ValueError:
         return ValueError(f"{self.folder / 'data.mdb'} is damaged ({error}): copy or prepare it again")
 
@@ -388,39 +396,16 @@ class Store:
 
     def _decoded(self, label: memoryview, index: int) -> str:
         try:
-            return str(label, "utf-8")
+            text = str(label, "utf-8") if len(label) <= UTF8 * LONGEST_TEXT else None
         except UnicodeDecodeError:
             raise ValueError(
                 f"label-{index + 1:09d} in {self.folder} is not UTF-8: prepare the set again from UTF-8 labels"
             ) from None
-
-
-def decode(data: bytes | memoryview, grey: bool = False) -> Image | None:
-    """Decode an encoded picture to RGB, or to height x width grey, by the store's rule; None when that fails.
-
-    EXIF orientation is not applied; 16-bit pictures lose their lower byte; transparent PNGs are laid on white.  A JPEG's grey
-    is its own luma, within a level or two of that of its RGB picture.
-    """
-    buffer: NDArray[np.uint8] = np.frombuffer(data, np.uint8)
-    try:
-        if len(data) > PNG_COLOUR_TYPE and data[0] == PNG_FIRST and data[PNG_COLOUR_TYPE] in (4, 6):
-            return _on_white(buffer, grey)
-        decoded = cv2.imdecode(buffer, _GREY if grey else _RGB)
-    except cv2.error:
-        return None
-    return None if decoded is None else np.asarray(decoded, np.uint8)
-
-
-def _on_white(buffer: NDArray[np.uint8], grey: bool) -> Image | None:
-    decoded = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
-    if decoded is None:
-        return None
-    if decoded.ndim != 3 or decoded.shape[2] != 4:  # grey with alpha comes as BGRA from OpenCV
-        return decode(cv2.imencode(".png", decoded)[1].tobytes(), grey)
-    pixels = (decoded / (257.0 if decoded.dtype == np.uint16 else 1.0)).astype(np.float32)
-    alpha = pixels[..., 3:] / 255
-    on_white = np.rint(pixels[..., 2::-1] * alpha + 255 * (1 - alpha)).astype(np.uint8)
-    return np.asarray(cv2.cvtColor(on_white, cv2.COLOR_RGB2GRAY) if grey else on_white, np.uint8)
+        if text is None or len(text) > LONGEST_TEXT:
+            raise ValueError(
+                f"label-{index + 1:09d} in {self.folder} has more than {LONGEST_TEXT:,} characters: this is no set of words"
+            )
+        return text
 
 
 def _entry(name: str, index: int) -> bytes:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ocr.data.store import Store, UndecodableImage
+from ocr.data.decoding import UndecodableImage
+from ocr.data.store import Store
 
 SPOTS = 200
 """Pictures decoded when not all of them are."""
@@ -67,8 +68,8 @@ def _samples(store: Store, places: Iterable[int]) -> list[str]:
             read(place)
         except UndecodableImage as error:
             undecodable.append(error.key)
-        except (ValueError, KeyError, TypeError) as error:
-            unreadable.append(f"{place}: {error!r}")
+        except ValueError as error:
+            unreadable.append(f"{place}: {error}")
     return _named(undecodable, "the picture of {} cannot be decoded") + _named(unreadable, "cannot read sample {}")
 
 

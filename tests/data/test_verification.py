@@ -71,7 +71,7 @@ def test_scene_records_are_read(tmp_path, picture):
     with StoreWriter(folder, "detection", "toy", "train", "real", "a test") as writer:
         writer.add_scene(picture(0), "toy/0", "word", [SceneWord(np.array(quad, np.float32), "a")])
     change(folder, b"scene-000000001", json.dumps({"words": []}).encode())
-    assert verify(folder)[0].startswith("cannot read sample 0: KeyError")
+    assert verify(folder)[0].startswith("cannot read sample 0: scene-000000001")
 
 
 def test_a_folder_without_a_set_is_a_fault(tmp_path):

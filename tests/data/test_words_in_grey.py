@@ -14,10 +14,11 @@ from PIL import Image as Pillow
 
 from ocr.charset import Charset
 from ocr.data.datamodule import Part, TrainingSamples
+from ocr.data.decoding import UndecodableImage, decode
 from ocr.data.mixing import Draw
 from ocr.data.records import meta_key
 from ocr.data.sets import WordSet
-from ocr.data.store import StoreWriter, UndecodableImage, decode
+from ocr.data.store import StoreWriter
 from ocr.recognition.codec import CTCCodec
 from ocr.recognition.samples import WordEncoder, fit
 

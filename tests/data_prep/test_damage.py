@@ -8,6 +8,7 @@ import json
 import tarfile
 import time
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
@@ -334,6 +335,7 @@ def test_a_small_file_that_decodes_to_a_huge_picture_is_dropped(tmp_path, prepar
     content = bytearray(picture(0, form=form))
     if form == "PNG":
         content[16:24] = (40_000).to_bytes(4, "big") * 2
+        content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
     else:
         content[6:10] = (40_000).to_bytes(2, "little") * 2
     for folder in ("images", "gt"):
