@@ -2,7 +2,8 @@
 
 The usual way reads every word of a picture, one by one, 128 pixels high, and cuts it with scikit-image's watershed, whatever the training
 crop keeps of the picture.  Pictures are 720 x 1280 and training crops 768 x 768, as for ICDAR 2015; the network is a quarter as wide.
-What it computes is timed and then replaced by a map of the ink, so that there is something to cut.
+What it computes is timed and then replaced by a map of the ink, so that there is something to cut.  All ways compute in the precision of
+a training run: bf16 where the hardware has it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from ocr.detection.word_crops import word_frame
 from ocr.geometry import bounding_quad, rectify
 from ocr.render.look import Range, load_look
 from ocr.render.scene import render_scene
+from ocr.run.hardware import bf16_in_hardware, keep_freed_memory
 from ocr.seeding import generator
 from ocr.types import Image, Scene, SceneBatch, SceneWord
 
@@ -104,7 +106,16 @@ def alone(batch: SceneBatch, labeller: Labeller, network: nn.Module) -> None:
 def main() -> None:
     """Time both ways on the same pictures, then the parts of a training step."""
     cv2.setNumThreads(1)
+    keep_freed_memory()
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    fast = bf16_in_hardware(device)
+    print(f"{device}, {'bf16' if fast else 'fp32'}")
+    with torch.autocast(device, torch.bfloat16, enabled=fast):
+        compare(device)
+
+
+def compare(device: str) -> None:
+    """All ways on one device, in the precision of the caller."""
     torch.manual_seed(0)
     teacher = Ink(CRAFT(0.25)).eval().to(device, memory_format=torch.channels_last)
     scenes = weak_scenes()
@@ -117,7 +128,7 @@ def main() -> None:
     ]
     useful = sum(len(p.words) for p in visits[0].weak)
     every = sum(not w.ignore and bool(w.text) for s in scenes for w in s.words)
-    print(f"{every} legible words in {PICTURES} pictures, {useful} of them in the training crops; {device}")
+    print(f"{every} legible words in {PICTURES} pictures, {useful} of them in the training crops")
 
     def usual() -> None:
         for scene in scenes:
