@@ -15,7 +15,7 @@ OURS = ("ocr", "data_prep", "experiments", "train")
 
 GROUND = r"ocr|ocr\.(types|geometry|charset|seeding|averaging)"
 PARTS = r"ocr\.(data|render|detection|recognition|metrics)\b.*"
-RUN = r"ocr\.(run\b.*|config|terminal|sweep|reader|reading_order|export_text|draw|page|cost|export)"
+RUN = r"ocr\.(run\b.*|config|terminal|sweep|reader|reading_order|export_text|draw|page|cost\b.*|export)"
 
 LAYERS: list[tuple[str, str]] = [
     (GROUND, r"ocr\.types"),

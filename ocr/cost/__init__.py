@@ -1,0 +1,1 @@
+"""What a network costs: parameters, floating-point operations, time, memory and file size, each measured one way."""
