@@ -1,0 +1,5 @@
+"""The table that the tests of this folder run."""
+
+from study_folder import table
+
+__all__ = ["table"]
