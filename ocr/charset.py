@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -12,6 +13,8 @@ DIGITS_LOWER = string.digits + string.ascii_lowercase
 """The 36 characters of the ICCV 2019 protocol, in the order of the published weights."""
 FULL94 = string.digits + string.ascii_letters + string.punctuation
 """94 printable ASCII characters: digits, a-z, A-Z, punctuation, the order of the published case-sensitive weights."""
+MOST = 200_000
+"""Most characters of a set; Unicode has fewer."""
 NAMED = {"digits_lower": DIGITS_LOWER, "case62": string.digits + string.ascii_letters, "full94": FULL94}
 
 
@@ -66,12 +69,16 @@ class Charset:
     """
 
     def __init__(self, characters: str, lower: bool = False, unknown: Unknown = "drop") -> None:
+        if len(characters) > MOST:
+            raise ValueError(
+                f"the charset holds {len(characters):,} characters, more than {MOST:,}: that is no charset"
+            )
         text = unicodedata.normalize("NFC", characters)
         if not text:
             raise ValueError(
                 "the charset is empty: name one of " + ", ".join(NAMED) + ", a file or a string of characters"
             )
-        twice = sorted({c for c in text if text.count(c) > 1})
+        twice = sorted(c for c, count in Counter(text).items() if count > 1)
         if twice:
             raise ValueError(
                 f"the charset holds {', '.join(map(repr, twice[:5]))} more than once: list each character once"

@@ -45,9 +45,24 @@ ALLOWED_TARGETS = (
     "ocr.run.optim.",
     "torch.optim.",
 )
-"""Only what is defined below these can be named by a config or a checkpoint: ``_target_`` from a stranger is code execution."""
-NOT_IDENTITY = ("runs", "name", "study", "logger", "progress", "pictures", "loader.workers", "length.save_every")
+"""Only classes, and constructors on them, that are defined below these can be named by a config or a checkpoint: ``_target_``
+from a stranger is code execution, and even here are functions that write files."""
+ALLOWED_FUNCTIONS = ("ocr.run.optim.",)
+"""Plain functions can be named below these only."""
+NOT_IDENTITY = (
+    "runs",
+    "name",
+    "study",
+    "logger",
+    "progress",
+    "pictures",
+    "loader.workers",
+    "length.save_every",
+    "alarms",
+)
 """Keys that change where, how and how safely a run reports, not what it computes."""
+OFF = {"length.patience": None, "trainer.halve": False}
+"""Keys that came later, by the value that changes nothing: with it a run is the one that was begun before they came."""
 SHOWN_IN_NAME = ("model", "data", "trans", "feat", "seq", "pred", "seed")
 """Overrides that the name of a run directory spells out."""
 
@@ -191,7 +206,8 @@ def flat(node: Any, prefix: str = "") -> dict[str, Any]:
 
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     """What of a resolved config decides what is computed, by dotted key."""
-    return {k: v for k, v in flat(config).items() if not any(f"{k}.".startswith(f"{n}.") for n in NOT_IDENTITY)}
+    passed = tuple(f"{name}." for name in NOT_IDENTITY)
+    return {k: v for k, v in flat(config).items() if not f"{k}.".startswith(passed) and not (k in OFF and v == OFF[k])}
 
 
 def identity_hash(config: Mapping[str, Any]) -> str:
@@ -258,13 +274,18 @@ def build(node: Mapping[str, Any], where: str = "config", **extra: Any) -> Any:
             node, what was found and the nearest valid names.
     """
     node = plain(node)
+    if not isinstance(node, Mapping):
+        raise ValueError(f"{where}: {str(node)[:40]!r} is no node with a _target_")
     if "_target_" not in node:
         raise ValueError(
             f"{where}: no _target_ names the class to build; found the keys {', '.join(map(str, node)) or '(none)'}"
         )
     made_by = target(node["_target_"], where)
     given = {k: v for k, v in node.items() if k not in ("_target_", "_partial_")}
-    arguments = {k: _build_nested(v, f"{where}.{k}") for k, v in given.items() if k not in extra} | extra
+    try:
+        arguments = {k: _build_nested(v, f"{where}.{k}") for k, v in given.items() if k not in extra} | extra
+    except RecursionError:
+        raise ValueError(f"{where[:80]}: nodes are nested too deeply") from None
     _bind(made_by, arguments, where, partial=bool(node.get("_partial_")))
     if node.get("_partial_"):
         return functools.partial(made_by, **arguments)
@@ -272,6 +293,11 @@ def build(node: Mapping[str, Any], where: str = "config", **extra: Any) -> Any:
         return made_by(**arguments)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
+    except (TypeError, RuntimeError, ArithmeticError, LookupError, AttributeError, MemoryError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise ValueError(
+            f"{where}: {getattr(made_by, '__qualname__', made_by)} takes no such arguments ({reason})"
+        ) from error
 
 
 def _build_nested(value: Any, where: str) -> Any:
@@ -285,8 +311,13 @@ def _build_nested(value: Any, where: str) -> Any:
 
 def target(name: str, where: str) -> Any:
     """The class or function that ``_target_: name`` stands for; raises ValueError when it is not allowed or not there."""
-    if not name.startswith(ALLOWED_TARGETS):
-        raise ValueError(f"{where}._target_: {name!r} is not allowed; classes come from {', '.join(ALLOWED_TARGETS)}")
+    if (
+        not isinstance(name, str)
+        or not re.fullmatch(r"(?!_)\w+(?:\.(?!_)\w+)+", name)
+        or not name.startswith(ALLOWED_TARGETS)
+    ):
+        shown = repr(name)[:80]
+        raise ValueError(f"{where}._target_: {shown} is not allowed; classes come from {', '.join(ALLOWED_TARGETS)}")
     module_name, _, attribute = name.rpartition(".")
     package, _, owner = module_name.rpartition(".")
     # a class (ocr.x.Class) or a constructor on a class (ocr.x.Class.method)
@@ -302,10 +333,16 @@ def target(name: str, where: str) -> Any:
                 raise ValueError(f"{where}._target_: {name!r} does not exist{nearest(step, dir(found))}")
             found = getattr(found, step)
         # an allowed module also holds what it imports, down to os.system
-        if not callable(found) or not f"{getattr(found, '__module__', '')}.".startswith(ALLOWED_TARGETS):
+        if not _may_be_named(found):
             raise ValueError(f"{where}._target_: {name!r} is not allowed: it is no class of that module")
         return found
     raise ValueError(f"{where}._target_: {name!r} does not exist: no module {module_name!r}")
+
+
+def _may_be_named(found: Any) -> bool:
+    module = f"{getattr(found, '__module__', '')}."
+    constructs = inspect.isclass(found) or (inspect.ismethod(found) and inspect.isclass(found.__self__))
+    return module.startswith(ALLOWED_TARGETS if constructs else ALLOWED_FUNCTIONS) and callable(found)
 
 
 def _bind(made_by: Any, arguments: Mapping[str, Any], where: str, partial: bool) -> None:

@@ -165,6 +165,13 @@ def test_the_command_prints_that_line_and_nothing_else() -> None:
         ),
         ({"width": 1.0}, r"no _target_"),
         ({"_target_": "ocr.metrics.words.WordProtocol"}, r"needs name"),
+        ({"_target_": "ocr.metrics.archives.write_texts", "path": "x.zip", "texts": {}}, r"is not allowed"),
+        ({"_target_": "ocr.metrics.archives.os.system", "command": "true"}, r"is not allowed"),
+        ({"_target_": "ocr.metrics.words.WordProtocol.__init__"}, r"is not allowed"),
+        ({"_target_": "ocr.metrics.words.WordProtocol.score"}, r"is not allowed|does not exist"),
+        ({"_target_": ["ocr.charset.Charset"]}, r"is not allowed"),
+        ({"_target_": "torch.optim.swa_utils.get_ema_avg_fn"}, r"is not allowed"),
+        ({"_target_": "ocr.charset.Charset", "characters": 5}, r"Charset takes no such arguments \(TypeError"),
     ],
 )
 def test_build_names_the_node_the_class_and_what_it_accepts(node: dict[str, object], expected: str) -> None:

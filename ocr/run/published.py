@@ -13,7 +13,7 @@ import torch
 
 from ocr.charset import Charset
 from ocr.config import build
-from ocr.run import checkpoint
+from ocr.run import checkpoint, foreign
 from ocr.types import Published
 
 SHOWN = 6
@@ -49,17 +49,19 @@ def import_weights(
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     module, published = _recognised(shapes, path)
     published = _completed(published, charset, sizes or {}, path)
-    network = build(published.network, where=str(path))
     converted = module.convert(state, published)
-    own = network.state_dict()
+    # a network of the size that a stranger's weights claim is built for real only when they fill it
+    planned = foreign.planned(published.network, str(path))
+    shapes = {k: tuple(v.shape) for k, v in planned.state_dict().items()}
     # a count of batches seen is no weight, and weights from before PyTorch 0.4.1 lack it
-    converted = {k: v for k, v in own.items() if k.endswith("num_batches_tracked")} | converted
-    names = network.published_names() if hasattr(network, "published_names") else {}
-    refused = misfits(
-        {k: tuple(v.shape) for k, v in converted.items()}, {k: tuple(v.shape) for k, v in own.items()}, names
-    )
+    counts = {k: shape for k, shape in shapes.items() if k.endswith("num_batches_tracked")}
+    names = planned.published_names() if hasattr(planned, "published_names") else {}
+    refused = misfits(counts | {k: tuple(v.shape) for k, v in converted.items()}, shapes, names)
     if refused:
-        raise ValueError(f"{path}: most like {_title(network)}, but these do not fit:\n{refused}")
+        raise ValueError(f"{path}: most like {_title(planned)}, but these do not fit:\n{refused}")
+    network = build(published.network, where=str(path))
+    own = network.state_dict()
+    converted = {k: own[k] for k in counts} | converted
     ours = {
         "format": checkpoint.FORMAT,
         "task": published.task,
@@ -86,6 +88,7 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise ValueError(f"weights not found: {path}")
     try:
+        foreign.check_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(
@@ -97,6 +100,10 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
     tensors = {k: v for k, v in content.items() if isinstance(v, torch.Tensor)} if isinstance(content, Mapping) else {}
     if not tensors:
         raise ValueError(f"{path} is a torch file without a state dict in it: give a .pth that maps names to tensors")
+    try:
+        foreign.check_tensors(tensors)
+    except ValueError as error:
+        raise ValueError(f"{path} {error}: give a .pth that holds a state dict") from None
     return tensors
 
 
