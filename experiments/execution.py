@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from experiments.configs import Configs
 from experiments.rows import Row, State
 from experiments.study import Cell, Evaluation, Profile, Study
 from ocr.config import CONF, from_yaml
@@ -47,13 +48,18 @@ class Job:
     profile: Profile
     cell: Cell
     seed: int | None
-    digest: str
+    configs: Configs
     places: Places
     evaluations: tuple[Evaluation, ...] = ()
     threads: int | None = None
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     kills: int = 0
     began: float = 0.0
+
+    @property
+    def digest(self) -> str:
+        """Hash of its config."""
+        return self.configs.hashes[self.cell.name]
 
     @property
     def name(self) -> str:
@@ -88,7 +94,7 @@ class Job:
     def before(self) -> Job:
         """The job whose best checkpoint this one starts from."""
         cell = self.study.cell(self.cell.after or "")
-        return Job(self.study, self.profile, cell, self.seed, self.study.config_hash(cell, self.profile), self.places)
+        return Job(self.study, self.profile, cell, self.seed, self.configs, self.places)
 
     def importing(self) -> list[str]:
         """The command that turns published weights into a checkpoint."""
@@ -181,7 +187,7 @@ class Job:
             self.profile.name,
             self.seed,
             state,
-            self.digest,
+            self.configs.keep(self.cell.name),
             self.name,
             scores=self.scores() if state == "finished" else [],
             commit=commit(),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +21,7 @@ State = Literal["finished", "failed", "killed"]
 class Row:
     """What became of one cell with one seed.
 
-    ``config_hash`` is :meth:`experiments.study.Study.config_hash`; ``scores`` are rows of ``ocr evaluate`` without what only its own
+    ``config_hash`` names a file of ``results/configs``; ``scores`` are rows of ``ocr evaluate`` without what only its own
     table shows; ``data`` are the training sets by name, with fingerprint and kind; ``finished`` is the wall clock, for people.
     """
 
@@ -116,13 +116,11 @@ def _row(node: Any) -> Row:
     return row
 
 
-def latest(rows: Iterable[Row], hashes: Mapping[str, str]) -> dict[tuple[str, int | None], Row]:
-    """(cell, seed) -> the row that counts: the last one with the cell's present config, else the last one at all (it is stale)."""
+def latest(rows: Iterable[Row], fits: Callable[[Row], bool]) -> dict[tuple[str, int | None], Row]:
+    """(cell, seed) -> the row that counts: the last one of the cell's present config, else the last one at all (it is stale)."""
     chosen: dict[tuple[str, int | None], Row] = {}
     for row in rows:
-        key = (row.cell, row.seed)
-        before = chosen.get(key)
-        fits = row.config_hash == hashes.get(row.cell)
-        if before is None or fits or before.config_hash != hashes.get(row.cell):
-            chosen[key] = row
+        before = chosen.get((row.cell, row.seed))
+        if before is None or fits(row) or not fits(before):
+            chosen[row.cell, row.seed] = row
     return chosen

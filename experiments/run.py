@@ -24,6 +24,7 @@ from pathlib import Path
 from rich.console import Console
 
 from experiments import rows
+from experiments.configs import Configs
 from experiments.execution import Job, Places
 from experiments.loop import Loop
 from experiments.study import Cell, Evaluation, Profile, Study, load_study, studies
@@ -84,10 +85,10 @@ def _run(arguments: argparse.Namespace, console: Console) -> int:
     root = arguments.root or Path(profile.root or os.environ.get("OCR_DATA", "data"))
     places = Places(root, arguments.runs, arguments.weights, arguments.real)
     cells = [study.cell(name) for name in arguments.cells.split(",")] if arguments.cells else list(study.cells)
-    hashes = {cell.name: study.config_hash(cell, profile) for cell in study.cells}
+    configs = Configs(study, profile, study.cells)
     console.print(f"{study.name}: {study.title}", style="bold", highlight=False)
     console.print(f"profile {profile.name}: {profile.about}", highlight=False, soft_wrap=True)
-    jobs = _expand(study, profile, cells, arguments.seeds, hashes, places)
+    jobs = _expand(study, profile, cells, arguments.seeds, configs, places)
     todo, skipped = _left(jobs, arguments.retry, console)
     console.print(f"{len(jobs)} runs: {len(skipped)} done before, {len(todo)} to do", highlight=False)
     if arguments.dry_run:
@@ -105,12 +106,12 @@ def _run(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _expand(
-    study: Study, profile: Profile, cells: Sequence[Cell], seeds: int, hashes: dict[str, str], places: Places
+    study: Study, profile: Profile, cells: Sequence[Cell], seeds: int, configs: Configs, places: Places
 ) -> list[Job]:
     """Jobs in the order in which they run: seed 1 of every cell first, and what others start from before them."""
     numbers: list[int | None] = list(range(1, seeds + 1)) if profile.trains else [None]
     return [
-        Job(study, profile, cell, seed, hashes[cell.name], places, study.evaluations(cell, profile), profile.threads)
+        Job(study, profile, cell, seed, configs, places, study.evaluations(cell, profile), profile.threads)
         for seed in numbers
         for cell in _in_order(cells, study)
     ]
@@ -135,14 +136,14 @@ def _left(jobs: Sequence[Job], retry: bool, console: Console) -> tuple[list[Job]
     reading = rows.read(study.results, profile.name)
     for complaint in reading.complaints:
         console.print(complaint, style="yellow", highlight=False, soft_wrap=True)
-    hashes = {job.cell.name: job.digest for job in jobs}
-    known = rows.latest(reading.rows, hashes)
+    configs = jobs[0].configs
+    known = rows.latest(reading.rows, configs.fits)
     todo, skipped = [], []
     for job in jobs:
         row = known.get((job.cell.name, job.seed))
         if not profile.trains and not _has_weights(job, console):
             continue
-        if row is None or row.config_hash != job.digest or _unscored(job, row):
+        if row is None or not configs.fits(row) or _unscored(job, row):
             todo.append(job)
         elif row.state == "finished":
             skipped.append(job)
@@ -235,10 +236,9 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _summary(study: Study, profile: Profile, jobs: Sequence[Job], console: Console) -> int:
-    hashes = {job.cell.name: job.digest for job in jobs}
-    known = rows.latest(rows.read(study.results, profile.name).rows, hashes)
+    known = rows.latest(rows.read(study.results, profile.name).rows, jobs[0].configs.fits)
     of_jobs = [known.get((job.cell.name, job.seed)) for job in jobs]
-    current = [r for r, job in zip(of_jobs, jobs, strict=True) if r is not None and r.config_hash == job.digest]
+    current = [row for row in of_jobs if row is not None and jobs[0].configs.fits(row)]
     finished = [r for r in current if r.state == "finished"]
     console.print(
         f"{len(finished)} of {len(jobs)} finished; rows: {rows.row_file(study.results, profile.name)}; "

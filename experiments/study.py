@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ocr.config import compose_config, from_yaml, identity_hash, nearest, plain
+from ocr.config import compose_config, from_yaml, identity, nearest, plain
 
 HERE = Path(__file__).resolve().parent
 SWEEP, PAPER, PROFILES = "sweep.yaml", "paper.csv", "profiles"
@@ -154,8 +154,8 @@ class Study:
         """What the cell is scored on."""
         return profile.evaluate if cell.evaluate is None else cell.evaluate
 
-    def config_hash(self, cell: Cell, profile: Profile) -> str:
-        """Twelve hex digits over everything that the training computes, save the seed, and the same wherever the data lie.
+    def config(self, cell: Cell, profile: Profile) -> dict[str, Any]:
+        """Everything that the training computes, save the seed, by dotted key, and the same wherever the data lie.
 
         Raises:
             ValueError: the cell cannot be composed, for example because its model does not exist.
@@ -165,8 +165,8 @@ class Study:
             settings = plain(compose_config([*self.choices(cell, profile), *start, "test=null", "root=data", "seed=0"]))
         except ValueError as error:
             raise ValueError(f"{self.folder / SWEEP}: cell {cell.name}, profile {profile.name}: {error}") from None
-        before = [self.config_hash(self.cell(cell.after), profile)] if cell.after else []
-        return identity_hash({**settings, "before": before})
+        before = {"before": self.config(self.cell(cell.after), profile)} if cell.after else {}
+        return identity({**settings, **before})
 
 
 def studies() -> list[str]:

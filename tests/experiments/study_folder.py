@@ -80,6 +80,9 @@ class Table:
     def study(self) -> study.Study:
         return study.load_study("signs", self.folder)
 
+    def config(self, cell: str) -> dict:
+        return self.study.config(self.study.cell(cell), self.study.profile("mini"))
+
     @property
     def lines(self) -> list[dict]:
         path = self.folder / "signs" / "results" / "mini.jsonl"

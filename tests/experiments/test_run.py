@@ -7,11 +7,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from study_folder import PROFILES, SWEEP, Table
 
-from experiments import execution, rows
+from experiments import execution, rows, study
 from experiments.execution import OUT_OF_MEMORY
 from experiments.run import main
 from experiments.study import load_study
@@ -73,16 +74,26 @@ def test_a_changed_config_runs_in_a_directory_of_its_own(table: Table) -> None:
     assert len(list(table.runs.rglob("best.ckpt"))) == 4
 
 
+def test_a_key_that_the_project_gained_since_is_no_other_config(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert table.run("--cells", "plain") == 0
+    compose = study.compose_config
+
+    def composed(overrides: list[str]) -> Any:
+        return compose([*overrides, "+module.gained=1"])
+
+    monkeypatch.setattr(study, "compose_config", composed)
+    assert table.run("--cells", "plain") == 0
+    assert len(table.lines) == 1
+
+
 def test_a_table_may_show_cells_of_another(table: Table) -> None:
     (table.folder / "best").mkdir()
     (table.folder / "best" / "sweep.yaml").write_text("title: the better one\nof: signs\ncells: {CRNN: context}\n")
     (table.folder / "best" / "paper.csv").write_text("cell,column,value,protocol,source\n")
-    study = load_study("best", table.folder)
-    assert [study.labels[cell.name] for cell in study.cells] == ["CRNN"]
-    assert study.results == table.study.results
-    assert study.config_hash(study.cells[0], study.profile("mini")) == table.study.config_hash(
-        table.study.cell("context"), table.study.profile("mini")
-    )
+    best = load_study("best", table.folder)
+    assert [best.labels[cell.name] for cell in best.cells] == ["CRNN"]
+    assert best.results == table.study.results
+    assert best.config(best.cells[0], best.profile("mini")) == table.config("context")
 
 
 def test_seed_and_places_of_data_and_runs_are_no_part_of_a_config(table: Table) -> None:
@@ -189,16 +200,15 @@ def test_a_half_written_row_is_named_and_left_out_and_the_next_stands_on_its_own
 
 
 def test_the_last_row_in_the_file_counts_whatever_the_clock_said(table: Table) -> None:
-    digest = table.study.config_hash(table.study.cell("plain"), table.study.profile("mini"))
     times = ["2026-11-23T10:00:00+0000", "2026-11-23T09:00:00+0000"]
     for when, state in zip(times, ("failed", "finished"), strict=True):
-        rows.append(table.study.results, rows.Row("signs", "plain", "mini", 1, state, digest, finished=when))
-    found = rows.latest(rows.read(table.study.results, "mini").rows, {"plain": digest})
+        rows.append(table.study.results, rows.Row("signs", "plain", "mini", 1, state, "now", finished=when))
+    found = rows.latest(rows.read(table.study.results, "mini").rows, lambda row: row.config_hash == "now")
     assert found["plain", 1].state == "finished"
 
 
 def test_a_row_of_the_present_config_wins_over_a_later_one_of_another(table: Table) -> None:
     for digest, state in (("now", "finished"), ("old", "failed")):
         rows.append(table.study.results, rows.Row("signs", "plain", "mini", 1, state, digest))
-    found = rows.latest(rows.read(table.study.results, "mini").rows, {"plain": "now"})
+    found = rows.latest(rows.read(table.study.results, "mini").rows, lambda row: row.config_hash == "now")
     assert found["plain", 1].config_hash == "now"
