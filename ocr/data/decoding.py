@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import struct
 import warnings
 
 import cv2
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from ocr import MOST_PIXELS
+from ocr import LIMITED, MOST_PIXELS
 from ocr.types import Image
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")
@@ -105,18 +104,3 @@ def _on_white(buffer: NDArray[np.uint8], grey: bool) -> Image | None:
         alpha = pixels[..., 3:] / 255
         on_white[top : top + ROWS] = np.rint(pixels[..., 2::-1] * alpha + 255 * (1 - alpha))
     return np.asarray(cv2.cvtColor(on_white, cv2.COLOR_RGB2GRAY) if grey else on_white, np.uint8)
-
-
-def _is_limited() -> bool:
-    """Whether OpenCV keeps to the limit; it does not in a program that had loaded OpenCV before this project."""
-    width = most_pixels() // 10_000 + 1
-    header = struct.pack("<2sIHHIIiiHHIIiiII", b"BM", 54, 0, 0, 54, 40, width, 10_000, 1, 24, 0, 0, 0, 0, 0, 0)
-    try:
-        cv2.imdecode(np.frombuffer(header, np.uint8), _RGB)
-    except cv2.error as error:
-        return "pixels" in str(error)
-    return False
-
-
-LIMITED = _is_limited()
-"""Whether OpenCV itself refuses pictures of more than :func:`most_pixels`."""
