@@ -13,9 +13,10 @@ ROOT = Path(__file__).resolve().parents[1]
 FILES = [p for d in ("ocr", "data_prep", "experiments") for p in sorted((ROOT / d).rglob("*.py"))] + [ROOT / "train.py"]
 OURS = ("ocr", "data_prep", "experiments", "train")
 
-GROUND = r"ocr|ocr\.(types|geometry|charset|seeding|averaging)"
+GROUND = r"ocr|ocr\.(types|geometry|charset|seeding|averaging|gathering|finite|pieces)"
 PARTS = r"ocr\.(data|render|detection|recognition|metrics)\b.*"
-RUN = r"ocr\.(run\b.*|config|terminal|sweep|reader|reading_order|export_text|draw|page|cost\b.*|export)"
+READING = r"reader|reading_(order|direction|choice)|character_places|straighten|picture_files|inputs|read_files|export_(text|layout)"
+RUN = rf"ocr\.(run\b.*|config|terminal|sweep|{READING}|draw|page|cost\b.*|export)"
 
 LAYERS: list[tuple[str, str]] = [
     (GROUND, r"ocr\.types"),
@@ -39,9 +40,10 @@ HOMES = {
 }
 """A library, and the modules that may import it."""
 
-WITHOUT_TORCH = r"""
-    ocr\.(types|geometry|charset|seeding|reader|reading_order|export_text|draw|page|terminal|cli|sweep)|ocr\.commands\b.*
-    | ocr\.detection\.(postprocess|polygons|characters|lines|words|tiling|score_maps) | ocr\.recognition\.(codec|decode)
+WITHOUT_TORCH = rf"""
+    ocr\.(types|geometry|charset|seeding|{READING}|draw|page|terminal|cli|sweep)|ocr\.commands\b.*
+    | ocr\.detection\.(postprocess|polygons|characters|lines|words|tiling|score_maps|search)
+    | ocr\.recognition\.(codec|decode|fitting|crops)
     | ocr\.(metrics|render)\b.* | ocr\.data\.(?!datamodule).* | ocr\.run\.record | data_prep\b(?!\.__main__).*
 """
 """Modules that load where there is neither torch nor Lightning nor Hydra."""
