@@ -2,46 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Literal
 
-import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from ocr.detection.craft import normalise
 from ocr.detection.postprocess import Thresholds
 from ocr.detection.score_maps import Maps
-from ocr.detection.tiling import STRIDE, Tile, check_tiles, tiles
-from ocr.detection.words import find_words
-from ocr.types import Detection, Image
+from ocr.detection.search import WordSearch
 
 
-class ScoreMaps(NamedTuple):
-    """Region and affinity map (2, h, w) of one picture, and map pixels per picture pixel along x and y."""
-
-    maps_2hw: Maps
-    scale: tuple[float, float]
-
-
-class Detector:
+class Detector(WordSearch):
     """Finds words with a CRAFT network.
 
     Args:
         network: maps normalised pictures (B, 3, H, W) to (scores (B, 2, H/2, W/2), features).
-        thresholds: see :class:`~ocr.detection.postprocess.Thresholds`; a mapping with its fields is accepted, as a checkpoint
-            holds one.
-        long_side: pictures are resized so that their longer side has this many pixels, proportions kept (the paper's
-            single scale; 960 for ICDAR 2013, 2240 for ICDAR 2015).
-        max_enlargement: but never enlarged by more than this factor.
-        batch_size: most pictures (or windows of large ones) in one forward; only those of the same padded size share one.
         precision: ``bf16`` runs the network under bfloat16 autocast; an autocast that is already on stays on.
-        polygons: curved words come with 14 points in place of their box's four (the paper's output for Total-Text and CTW-1500).
-        line_gap: words join into lines over gaps of up to this many word heights, for sets labelled by lines; None: words stay.
-        tile: larger pictures go through the network in overlapping windows of this many pixels square, so that memory does not
-            grow with the picture; a multiple of 32, None: always whole.
-        tile_margin: least distance of a score that counts from where its window was cut off, pixels.
+        thresholds, long_side, max_enlargement, batch_size, polygons, line_gap, tile, tile_margin: see
+            :class:`~ocr.detection.search.WordSearch`.
     """
 
     def __init__(
@@ -57,77 +39,21 @@ class Detector:
         tile: int | None = None,
         tile_margin: int = 160,
     ) -> None:
-        if long_side < STRIDE:
-            raise ValueError(f"the detector's long_side is {long_side}: give at least {STRIDE} pixels")
+        super().__init__(
+            thresholds, long_side, max_enlargement, batch_size, polygons, line_gap, tile, tile_margin=tile_margin
+        )
         if precision not in ("fp32", "bf16"):
             raise ValueError(f"the detector's precision is {precision!r}: give fp32 or bf16")
         self.network = network.eval()
-        self.thresholds = Thresholds(**thresholds) if isinstance(thresholds, Mapping) else thresholds or Thresholds()
-        self.long_side = long_side
-        self.max_enlargement = max_enlargement
-        self.batch_size = batch_size
         self.precision = precision
-        self.polygons = polygons
-        self.line_gap = line_gap
-        check_tiles(tile, tile_margin)
-        self.tile, self.tile_margin = tile, tile_margin
-
-    def detect(self, images: Sequence[Image]) -> list[list[Detection]]:
-        """Words of every picture (H x W x 3, uint8, RGB), in pixels of that picture."""
-        return [
-            find_words(stored.maps_2hw, self.thresholds, stored.scale, self.polygons, self.line_gap)
-            for stored in self.score_maps(images)
-        ]
-
-    def score_maps(self, images: Sequence[Image]) -> list[ScoreMaps]:
-        """Score maps of every picture, without the part that covers its padding."""
-        resized = [self._resized(image) for image in images]
-        maps = [np.empty((2, -(-image.shape[0] // 2), -(-image.shape[1] // 2)), np.float32) for image in resized]
-        groups: dict[tuple[int, int], list[tuple[int, Tile]]] = {}
-        for i, image in enumerate(resized):
-            for tile in tiles(_padded_size(image), self.tile, self.tile_margin):
-                groups.setdefault(tile.size, []).append((i, tile))
-        for size, members in groups.items():
-            for start in range(0, len(members), self.batch_size):
-                chunk = members[start : start + self.batch_size]
-                scores = self._forward([tile.cut(resized[i]) for i, tile in chunk], size)
-                for (i, tile), part_2hw in zip(chunk, scores, strict=True):
-                    tile.paste(part_2hw, maps[i])
-        return [
-            ScoreMaps(maps_2hw, (small.shape[1] / image.shape[1] / 2, small.shape[0] / image.shape[0] / 2))
-            for maps_2hw, small, image in zip(maps, resized, images, strict=True)
-        ]
-
-    def zoom(self, height: int, width: int) -> float:
-        """Pixels that the network sees per pixel of a picture of this size."""
-        return min(self.long_side / max(height, width), self.max_enlargement)
-
-    def _resized(self, image: Image) -> Image:
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-            raise ValueError(
-                f"the detector got an array of {image.dtype} {image.shape}: give height x width x 3 uint8 RGB"
-            )
-        height, width = image.shape[:2]
-        scale = self.zoom(height, width)
-        size = max(1, int(width * scale)), max(1, int(height * scale))
-        return image if size == (width, height) else cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
 
     @torch.inference_mode()
-    def _forward(self, images: list[Image], size: tuple[int, int]) -> Maps:
-        # black before normalisation, as the released code pads
-        batch_BHWC = np.zeros((len(images), *size, 3), np.uint8)
-        for row, image in zip(batch_BHWC, images, strict=True):
-            row[: image.shape[0], : image.shape[1]] = image
+    def _scores(self, images_BHWC: NDArray[np.uint8]) -> Maps:
         device = next(self.network.parameters()).device
-        images_BCHW = torch.from_numpy(batch_BHWC).to(device).permute(0, 3, 1, 2)
+        images_BCHW = torch.from_numpy(images_BHWC).to(device).permute(0, 3, 1, 2)
         with torch.autocast(
             device.type, torch.bfloat16, enabled=self.precision == "bf16" or torch.is_autocast_enabled(device.type)
         ):
             scores_B2hw, _ = self.network(normalise(images_BCHW))
         array: Maps = scores_B2hw.float().cpu().numpy()
         return array
-
-
-def _padded_size(image: Image) -> tuple[int, int]:
-    height, width = image.shape[:2]
-    return -(-height // STRIDE) * STRIDE, -(-width // STRIDE) * STRIDE

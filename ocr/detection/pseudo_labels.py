@@ -26,16 +26,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from ocr.detection.detector import ScoreMaps
 from ocr.detection.label_cache import CachedPicture, Label, LabelCache
 from ocr.detection.score_maps import Maps, add_words
+from ocr.detection.search import ScoreMaps
 from ocr.detection.splitting import Split, Splitter
 from ocr.detection.word_regions import read_words, size_in_map, word_in_picture
 from ocr.geometry import polygon_mask, transform
 from ocr.types import Image, SceneBatch, WeakPicture, WeakWord
 
 ReadWhole = Callable[[Sequence[Image]], list[ScoreMaps]]
-"""Score maps of whole pictures, such as :meth:`ocr.detection.detector.Detector.score_maps`."""
+"""Score maps of whole pictures, such as :meth:`ocr.detection.search.WordSearch.score_maps`."""
 
 
 @dataclass(slots=True)

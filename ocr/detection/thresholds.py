@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from ocr.detection.detector import ScoreMaps
 from ocr.detection.postprocess import Boxes, Thresholds, find_boxes
+from ocr.detection.search import ScoreMaps
 from ocr.detection.words import detections
 from ocr.types import Detection, SceneWord
 

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from ocr.detection.craft import normalise
-from ocr.detection.detector import ScoreMaps
 from ocr.detection.score_maps import Maps
+from ocr.detection.search import ScoreMaps
 from ocr.types import Image, WeakWord
 
 _WIDTH_STEP = 32

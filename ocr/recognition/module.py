@@ -11,9 +11,10 @@ import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 
 from ocr.averaging import WeightAverage
+from ocr.recognition.fitting import Tall
 from ocr.recognition.four_stage import FourStage
 from ocr.recognition.recognizer import Recognizer
-from ocr.recognition.samples import Tall, normalise
+from ocr.recognition.samples import normalise
 from ocr.types import Reading, Word, WordBatch
 
 

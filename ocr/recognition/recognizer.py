@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import nn
 
+from ocr.recognition.crops import CropReader
+from ocr.recognition.fitting import Pixels, Tall
 from ocr.recognition.four_stage import FourStage
-from ocr.recognition.samples import Pixels, Tall, collate_pixels, fit, normalise, widths_of
+from ocr.recognition.samples import collate_pixels, normalise, widths_of
 from ocr.types import Image, Reading
 
 
-class Recognizer:
+class Recognizer(CropReader):
     """Reads word crops of any size, on the device where the network is.
 
     Args:
         network: with its weights; only put into evaluation mode while it reads.
-        keep_ratio, variable_width, tall: as in training (:func:`ocr.recognition.samples.fit`).
+        keep_ratio, variable_width, tall: as in training (:func:`ocr.recognition.fitting.fit`).
         batch_size: crops per forward pass.
         precision: ``fp32``, or ``bf16`` for autocast where the hardware has it.
     """
@@ -34,36 +35,17 @@ class Recognizer:
         variable_width: bool = False,
         tall: Tall = "keep",
     ) -> None:
-        if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}: give at least 1")
+        super().__init__(
+            network.height, network.width, network.channels, keep_ratio, variable_width, tall, batch_size=batch_size
+        )
         if precision not in ("fp32", "bf16"):
             raise ValueError(f"precision is {precision!r}: give fp32 or bf16")
-        self.network = network
-        if tall not in get_args(Tall):
-            raise ValueError(f"tall is {tall!r}: give {' or '.join(get_args(Tall))}")
-        self.keep_ratio, self.batch_size, self.precision = keep_ratio, batch_size, precision
-        self.variable_width, self.tall = variable_width, tall
-        self.fit = partial(
-            fit,
-            height=network.height,
-            width=network.width,
-            channels=network.channels,
-            keep_ratio=keep_ratio,
-            variable_width=variable_width,
-            tall=tall,
-        )
+        self.network, self.precision = network, precision
 
     def read(self, images: Sequence[Image]) -> list[Reading]:
         """One reading per picture (H x W x 3 RGB or H x W grey, uint8, any size), in the order given."""
-        pixels = [self.fit(image) for image in images]
-        # neighbours in width share a batch, so that little of it is padding
-        order = sorted(range(len(images)), key=lambda i: pixels[i].shape[1])
-        readings: dict[int, Reading] = {}
         with _evaluating(self.network), torch.inference_mode():
-            for start in range(0, len(order), self.batch_size):
-                places = order[start : start + self.batch_size]
-                readings |= zip(places, self._read_batch([pixels[i] for i in places]), strict=True)
-        return [readings[i] for i in range(len(images))]
+            return super().read(images)
 
     def _read_batch(self, pixels: Sequence[Pixels]) -> list[Reading]:
         network = self.network
