@@ -16,7 +16,8 @@ OURS = ("ocr", "data_prep", "experiments", "train")
 GROUND = r"ocr|ocr\.(types|geometry|charset|seeding|averaging|gathering|finite|pieces)"
 PARTS = r"ocr\.(data|render|detection|recognition|metrics)\b.*"
 READING = r"reader|reading_(order|direction|choice)|character_places|straighten|picture_files|inputs|read_files|export_(text|layout)"
-RUN = rf"ocr\.(run\b.*|config|terminal|sweep|{READING}|draw|page|cost\b.*|export)"
+DEPLOYING = r"export|attention_loop|int8|runtime|deployed|serve|web"
+RUN = rf"ocr\.(run\b.*|config|terminal|sweep|{READING}|draw|page|cost\b.*|{DEPLOYING})"
 
 LAYERS: list[tuple[str, str]] = [
     (GROUND, r"ocr\.types"),
@@ -36,12 +37,16 @@ HOMES = {
     r"hydra|omegaconf": r"ocr\.(config|cli)|train|experiments\..*",
     r"albumentations": r"ocr\.(detection|recognition)\.augment",
     r"wandb": r"ocr\.run\.logging",
+    r"onnx|onnxruntime": r"ocr\.(export|attention_loop|int8|runtime)",
+    r"safetensors": r"ocr\.run\.packed_weights",
+    r"gradio": r"ocr\.web",
+    r"fastapi|starlette|uvicorn": r"ocr\.serve|ocr\.commands\.serve",
     r"torchvision|timm": r"(?!)",
 }
 """A library, and the modules that may import it."""
 
 WITHOUT_TORCH = rf"""
-    ocr\.(types|geometry|charset|seeding|{READING}|draw|page|terminal|cli|sweep)|ocr\.commands\b.*
+    ocr\.(types|geometry|charset|seeding|{READING}|deployed|draw|page|terminal|cli|sweep)|ocr\.commands\b.*
     | ocr\.detection\.(postprocess|polygons|characters|lines|words|tiling|score_maps|search)
     | ocr\.recognition\.(codec|decode|fitting|crops)
     | ocr\.(metrics|render)\b.* | ocr\.data\.(?!datamodule).* | ocr\.run\.record | data_prep\b(?!\.__main__).*

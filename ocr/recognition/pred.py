@@ -119,8 +119,7 @@ class Attention(Prediction):
         """
         memory = _Memory(features_BTC, self.column_score(features_BTC), Extent(columns_B).beyond(features_BTC.shape[1]))
         zeros_BH = features_BTC.new_zeros(len(features_BTC), self.hidden)
-        # the gates' share of each possible previous character, with both biases
-        gates_KG = self.cell.weight_ih[:, self.in_features :].T + (self.cell.bias_ih + self.cell.bias_hh)
+        gates_KG = self._gates_of_characters()
         if tokens_BT is None:
             return self._greedy(memory, gates_KG, (zeros_BH, zeros_BH))
         state, states = (zeros_BH, zeros_BH), []
@@ -156,6 +155,21 @@ class Attention(Prediction):
         ends_BS = logits_BSK.argmax(2) == end
         behind_BS = ends_BS.cumsum(1) > ends_BS.long()
         return torch.where(behind_BS[:, :, None], certain(end, logits_BSK), logits_BSK)
+
+    def _gates_of_characters(self) -> torch.Tensor:
+        """The gates' share of each possible previous character, with both biases."""
+        return self.cell.weight_ih[:, self.in_features :].T + (self.cell.bias_ih + self.cell.bias_hh)
+
+    def step(
+        self, tokens_B: torch.Tensor, state: State, features_BTC: torch.Tensor, keys_BTH: torch.Tensor
+    ) -> tuple[torch.Tensor, State]:
+        """One step by itself, for decoders outside PyTorch: the last tokens and state to logits (B, K) and the next state.
+
+        ``keys_BTH`` is ``column_score(features_BTC)``; the first token is [GO] (class 0), the first state zeros (B, hidden).
+        """
+        memory = _Memory(features_BTC, keys_BTH, None)
+        state = self._step(memory, F.embedding(tokens_B, self._gates_of_characters()), state)
+        return self.output(state[0]), state
 
     def _step(self, memory: _Memory, gates_BG: torch.Tensor, state: State) -> State:
         """One step of the LSTM: it is given the columns it looks at, and its gates the previous character's share."""

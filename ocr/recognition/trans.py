@@ -66,14 +66,12 @@ class TPS(Transformation):
 
         Each picture is rectified on the grid of its own size.
         """
-        points_BF2 = self.localisation(images_BCHW, extent)
+        points_BF2 = _exact(self.localisation(images_BCHW, extent))
         with torch.autocast(images_BCHW.device.type, enabled=False):
             size = (images_BCHW.shape[2], images_BCHW.shape[3])
-            if extent.widths_B is None:
-                grid_BHW2 = self.grid(points_BF2.float(), size)
-            else:
-                grid_BHW2 = self.grids(points_BF2.float(), size, extent.widths_B)
-            return F.grid_sample(images_BCHW.float(), grid_BHW2, padding_mode="border", align_corners=True)
+            widths_B = extent.widths_B
+            grid_BHW2 = self.grid(points_BF2, size) if widths_B is None else self.grids(points_BF2, size, widths_B)
+            return F.grid_sample(_exact(images_BCHW), grid_BHW2, padding_mode="border", align_corners=True)
 
     def grids(self, points_BF2: torch.Tensor, size: tuple[int, int], widths_B: torch.Tensor) -> torch.Tensor:
         """:meth:`grid` for pictures that fill only their own ``widths_B`` of ``size``; what lies beyond samples the right border."""
@@ -146,7 +144,12 @@ class Localisation(nn.Module):
             x = F.relu(F.max_pool2d(norm(conv(inner.clear(x))), 2))
             inner.after(2, 2)
         x = F.relu(self.norm4(self.conv4(inner.clear(x))))
-        return self.points(F.relu(self.hidden(_mean(x, inner)))).unflatten(1, (-1, 2))
+        return self.points(F.relu(self.hidden(_mean(x, inner)))).reshape(-1, self.points.out_features // 2, 2)
+
+
+def _exact(tensor: torch.Tensor) -> torch.Tensor:
+    """In float32 at least."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def _mean(maps_BCHW: torch.Tensor, extent: Extent) -> torch.Tensor:
