@@ -75,10 +75,14 @@ def row_file(results: Path, profile: str) -> Path:
 
 
 def append(results: Path, row: Row) -> None:
-    """Add one row, on the disk when this returns; a line that a kill cut off before stays a line of its own."""
-    path = row_file(results, row.profile)
+    """Add one row to those of its profile."""
+    add_line(row_file(results, row.profile), asdict(row))
+
+
+def add_line(path: Path, node: dict[str, Any]) -> None:
+    """Append a line of JSON, on the disk when this returns; one that a kill cut off before stays a line of its own."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(asdict(row), ensure_ascii=False, sort_keys=True).encode() + b"\n"
+    line = json.dumps(node, ensure_ascii=False, sort_keys=True).encode() + b"\n"
     with path.open("ab+") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         if stream.seek(0, os.SEEK_END):

@@ -2,6 +2,7 @@
 
     python -m experiments.run str_grid                                  (profile smoke: minutes, the numbers mean nothing)
     python -m experiments.run str_grid --profile mini --seeds 2
+    python -m experiments.run str_grid --profile paper --cost           (latency, parameters and FLOPs of the networks; trains nothing)
     python -m experiments.report str_grid --profile mini
 
 Repeat a command to go on: cells finished with the same config are skipped, cells that were interrupted resume, cells that failed are
@@ -25,12 +26,15 @@ from rich.console import Console
 
 from experiments import rows
 from experiments.configs import Configs
+from experiments.cost import measure
 from experiments.execution import Job, Places
 from experiments.loop import Loop
 from experiments.study import Cell, Evaluation, Profile, Study, load_study, studies
 from ocr.terminal import console as make_console
 from ocr.terminal import run_quietly
 
+SECONDS = 2.0
+"""For each timed call of ``--cost``."""
 REAL = "real_"
 """Before the names of raw real sets, once prepared."""
 
@@ -60,6 +64,8 @@ def parser() -> argparse.ArgumentParser:
         default=Path(pack) / "rec" if pack else None,
         help="folder of raw real sets (SET/labels.tsv) to score on as well (default: $OCR_REAL_PACK/rec)",
     )
+    top.add_argument("--cost", action="store_true", help="measure what the profile's networks cost here, and stop")
+    top.add_argument("--device", help="torch device of --cost (default: cuda when there is one)")
     top.add_argument("--dry-run", action="store_true", help="say what would run, and stop")
     return top
 
@@ -85,6 +91,8 @@ def _run(arguments: argparse.Namespace, console: Console) -> int:
     root = arguments.root or Path(profile.root or os.environ.get("OCR_DATA", "data"))
     places = Places(root, arguments.runs, arguments.weights, arguments.real)
     cells = [study.cell(name) for name in arguments.cells.split(",")] if arguments.cells else list(study.cells)
+    if arguments.cost:
+        return _measure(study, profile, cells, arguments.device, console)
     configs = Configs(study, profile, study.cells)
     console.print(f"{study.name}: {study.title}", style="bold", highlight=False)
     console.print(f"profile {profile.name}: {profile.about}", highlight=False, soft_wrap=True)
@@ -103,6 +111,15 @@ def _run(arguments: argparse.Namespace, console: Console) -> int:
             count = arguments.jobs or min(profile.jobs, os.cpu_count() or 1)
             Loop(todo, count, console).go()
     return _summary(study, profile, jobs, console)
+
+
+def _measure(study: Study, profile: Profile, cells: Sequence[Cell], device: str | None, console: Console) -> int:
+    """The cost of every cell, one after the other."""
+    for number, cell in enumerate((cell for cell in cells if not cell.hidden), 1):
+        row = measure(study, profile, cell, SECONDS, device)
+        told = f"{row.p50:.2f} ms, {row.parameters:,} parameters, {row.flops / 1e9:.3f} GFLOPs; {row.verdict}"
+        console.print(f"[{number}] {profile.name} {cell.name}: {told}", highlight=False, markup=False, soft_wrap=True)
+    return 0
 
 
 def _expand(
