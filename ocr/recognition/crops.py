@@ -8,7 +8,7 @@ from functools import partial
 from itertools import groupby
 from typing import get_args
 
-from ocr.recognition.fitting import Pixels, Tall, fit
+from ocr.recognition.fitting import Pixels, Tall, content_width, fit, turns
 from ocr.types import Image, Reading
 
 
@@ -43,6 +43,7 @@ class CropReader(ABC):
             raise ValueError(f"tall is {tall!r}: give {' or '.join(get_args(Tall))}")
         self.keep_ratio, self.variable_width, self.tall = keep_ratio, variable_width, tall
         self.batch_size = batch_size
+        self.height, self.width = height, width
         self.fit = partial(
             fit,
             height=height,
@@ -59,7 +60,18 @@ class CropReader(ABC):
         readings: dict[int, Reading] = {}
         for places in self._batches([p.shape[1] for p in pixels]):
             readings |= zip(places, self._read_batch([pixels[i] for i in places]), strict=True)
+            widest = max(pixels[i].shape[1] for i in places)
+            for i in places:
+                readings[i].places = self._on_picture(readings[i].places, images[i].shape, widest)
         return [readings[i] for i in range(len(images))]
+
+    def _on_picture(self, places: list[float], shape: tuple[int, ...], batch_width: int) -> list[float]:
+        """Places on a batch's width as places on the picture (height, width, …) itself, without what it was padded with."""
+        if not self.keep_ratio and not self.variable_width:
+            return places
+        seen = shape[1::-1] if turns(shape, self.tall) else shape
+        factor = batch_width / content_width(seen, self.height, self.width)
+        return [min(1.0, place * factor) for place in places]
 
     def _batches(self, widths: Sequence[int]) -> Iterator[list[int]]:
         """Neighbours in width share a batch, so that little of it is padding."""
