@@ -3,6 +3,7 @@ import json
 import struct
 import sys
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +12,11 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from ocr.export_text import page_to_dict, page_to_text
-from ocr.reader import MAX_CROP_SIDE, Reader, load_image, read_files
+from ocr.picture_files import load_image
+from ocr.read_files import FORMATS, read_files
+from ocr.reader import Reader
 from ocr.reading_order import reading_lines
+from ocr.straighten import MAX_CROP_SIDE
 from ocr.types import Detection, Detects, Page, Reading, Reads
 
 COLOURS = {"red": (230, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 230), "amber": (230, 180, 20)}
@@ -53,10 +57,13 @@ class ScriptedDetector:
 
 
 class ColourReader:
-    """Reads a crop as the colour names of its left and right half; surer when the left half is not the right one's."""
+    """Reads a crop as the colour names of its left and right half; surer when the left half is not the right one's.
 
-    def __init__(self):
-        self.shapes = []
+    Its confidences leave no doubt, or (``doubtful``) always some.
+    """
+
+    def __init__(self, doubtful=False):
+        self.shapes, self.doubtful = [], doubtful
 
     def read(self, images):
         self.shapes.append([image.shape for image in images])
@@ -67,7 +74,9 @@ class ColourReader:
                 nearest(part.reshape(-1, 3).mean(axis=0)) for part in (crop[:, : max(1, middle)], crop[:, middle:])
             ]
             names = list(dict.fromkeys(halves))
-            readings.append(Reading("-".join(names), 0.9 if len(names) == 2 else 0.5, [0.9] * len(names)))
+            text = "-".join(names)
+            each = (0.99 if len(names) == 2 else 0.95) - 0.3 * self.doubtful * (2 if len(names) == 1 else 1)
+            readings.append(Reading(text, each ** len(text), [each] * len(text)))
         return readings
 
 
@@ -227,9 +236,9 @@ def test_boxes_are_straightened(degrees):
 def test_a_tall_box_is_read_both_ways_and_the_surer_reading_stays():
     lines = picture(300, 200, [(20, 20, 30, 60, "red"), (20, 80, 30, 60, "blue"), (120, 20, 30, 120, "green")])
     boxes = [Detection(rect(20, 20, 30, 120), 1.0), Detection(rect(120, 20, 30, 120), 1.0)]
-    recognizer = ColourReader()
+    recognizer = ColourReader(doubtful=True)
     (page,) = exact_reader(ScriptedDetector({(200, 300): boxes}), recognizer).read([lines])
-    assert len(recognizer.shapes[0]) == 4
+    assert recognizer.shapes[:2] == [[(120, 30, 3)] * 2, [(30, 120, 3)] * 2]
     by_text = {reading.text: detection for detection, reading in page.words}
     down, upright = by_text["red-blue"], by_text["green"]
     assert (down.direction, down.angle) == ("rotated", -90)
@@ -273,6 +282,109 @@ def test_a_picture_without_words_needs_no_recogniser():
     assert page.words == []
     assert page_to_text(page) == ""
     assert exact_reader(ScriptedDetector({}), Never()).read([]) == []
+
+
+class CompassReader:
+    """Reads six letters, sure of them when the top of the crop is green, and remembers how many crops it was shown."""
+
+    def __init__(self, tall="keep", otherwise=0.4):
+        self.shown, self.tall, self.otherwise = 0, tall, otherwise
+
+    def read(self, images):
+        self.shown += len(images)
+        return [self._read(crop) for crop in images]
+
+    def _read(self, crop):
+        if self.tall == "rotate" and crop.shape[0] > 1.5 * crop.shape[1]:
+            crop = np.rot90(crop)
+        each = (
+            0.97 if nearest(crop[: max(1, len(crop) // 4)].reshape(-1, 3).mean(axis=0)) == "green" else self.otherwise
+        )
+        return Reading("abcdef", each**6, [each] * 6, [(k + 0.5) / 6 for k in range(6)])
+
+
+def lying(words, quarters, size=400):
+    """A square picture turned counter-clockwise, with its words (x, y, width, height, green at the bottom as well) as a detector
+    gives them: the characters in a square grid along the longer side, read to the right or down.
+    """
+    image, found = np.full((size, size, 3), 255, np.uint8), []
+    for x, y, w, h, symmetric in words:
+        image[y : y + h, x : x + w] = COLOURS["red"]
+        image[y : y + h // 4, x : x + w] = COLOURS["green"]
+        if symmetric:
+            image[y + h - h // 4 : y + h, x : x + w] = COLOURS["green"]
+        across = w > h
+        steps = [(k, 0) if across else (0, k) for k in range(6)]
+        quads = np.stack(
+            [rect(x + a * w / 6, y + b * h / 6, w / 6 if across else w, h if across else h / 6) for a, b in steps]
+        )
+        quads = np.stack([turned(quad, 90 * quarters, (size / 2, size / 2)) for quad in quads])
+        polygon = turned(rect(x, y, w, h), 90 * quarters, (size / 2, size / 2))
+        found.append(as_detected(polygon, quads))
+    return np.ascontiguousarray(np.rot90(image, quarters)), found
+
+
+def as_detected(polygon, quads):
+    left, top = polygon.min(axis=0)
+    width, height = np.ptp(polygon, axis=0)
+    order = np.argsort(quads.mean(axis=1) @ ([1, 0] if width > height else [0, 1]))
+    upright = np.stack([rect(*quad.min(axis=0), *np.ptp(quad, axis=0)) for quad in quads[order]])
+    return Detection(rect(left, top, width, height), 1.0, 0.0, "horizontal" if width > height else "stacked", upright)
+
+
+LINES = [(40, 40 + 60 * k, 180, 30, False) for k in range(4)]
+
+
+@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
+def test_a_picture_is_read_however_it_lies(quarters):
+    """Lines of square characters: on its side such a picture looks full of columns."""
+    image, found = lying(LINES, quarters)
+    recognizer = CompassReader()
+    (page,) = Reader(ScriptedDetector({image.shape[:2]: found}), recognizer).read([image])
+    expected = [turned(rect(x, y, w, h), 90 * quarters, (200, 200)) for x, y, w, h, _ in LINES]
+    assert [round(d.angle) % 360 for d, _ in page.words] == [90 * quarters] * 4
+    for (detection, reading), polygon in zip(page.words, expected, strict=True):
+        assert reading.characters == [0.97] * 6
+        np.testing.assert_allclose(detection.polygon, polygon, atol=1e-3)
+        starts = turned(np.array([polygon_point(polygon, k / 6) for k in range(6)]), 0)
+        np.testing.assert_allclose(detection.characters[:, 0], starts, atol=1e-3)
+    assert recognizer.shown <= (4 if quarters == 0 else 16)
+
+
+def polygon_point(polygon, share):
+    return polygon[0] + share * (polygon[1] - polygon[0])
+
+
+def test_columns_of_an_upright_picture_are_read_once():
+    image, found = lying([(40 + 60 * k, 40, 30, 180, False) for k in range(4)], 0)
+    recognizer = CompassReader()
+    (page,) = Reader(ScriptedDetector({image.shape[:2]: found}), recognizer).read([image])
+    assert [d.direction for d, _ in page.words] == ["stacked"] * 4
+    assert [float(d.polygon[0, 0]) for d, _ in page.words] == [220, 160, 100, 40]
+    assert recognizer.shown == 4
+
+
+def test_one_word_that_reads_both_ways_follows_the_others():
+    image, found = lying([*LINES[:3], (40, 300, 180, 30, True)], 2)
+    (page,) = Reader(ScriptedDetector({image.shape[:2]: found}), CompassReader()).read([image])
+    assert [round(d.angle) % 360 for d, _ in page.words] == [180] * 4
+
+
+def test_a_recogniser_that_turns_tall_crops_is_not_shown_the_same_twice():
+    image, found = lying([(40, 40, 30, 180, False)], 0)
+    image[:] = COLOURS["red"]
+    for tall, shown in (("rotate", 1), ("keep", 2)):
+        recognizer = CompassReader(tall, otherwise=0.7)
+        Reader(ScriptedDetector({image.shape[:2]: found}), recognizer).read([image])
+        assert recognizer.shown == shown
+
+
+def test_three_thousand_words_are_read():
+    boxes = [Detection(rect(20 * (k % 60), 15 * (k // 60), 16, 10), 1.0) for k in range(3000)]
+    recognizer = ColourReader()
+    (page,) = Reader(ScriptedDetector({(760, 1210): boxes}), recognizer).read([picture(1210, 760, [])])
+    assert len(page.words) == 3000
+    assert len(page_to_text(page).splitlines()) == 50
 
 
 def exact_reader(detector: Detects, recognizer: Reads) -> Reader:
@@ -339,6 +451,34 @@ def test_a_page_upside_down_and_one_turned_word_among_level_ones():
     assert reading_lines([]) == []
 
 
+def stacked_word(text, x, y, w=20, h=80):
+    return Detection(rect(x, y, w, h), 1.0, direction="stacked"), Reading(text, 1.0)
+
+
+def test_columns_run_down_and_follow_each_other_from_right_to_left():
+    words = [stacked_word(f"{c}{k}", 200 - 30 * c, 100 + 95 * k) for c in range(4) for k in range(2)]
+    title = (Detection(rect(60, 20, 150, 25), 1.0), Reading("title", 1.0))
+    foot = (Detection(rect(60, 320, 150, 25), 1.0), Reading("foot", 1.0))
+    columns = [["00", "01"], ["10", "11"], ["20", "21"], ["30", "31"]]
+    mixed = [words[i] for i in (5, 0, 3, 6, 1, 7, 4, 2)]
+    assert ordered([foot, *mixed, title]) == [["title"], *columns, ["foot"]]
+
+
+def test_blocks_of_columns_apart_are_read_one_after_the_other():
+    upper = [stacked_word(f"u{c}", 300 - 30 * c, 20) for c in range(3)]
+    lower = [stacked_word(f"l{c}", 300 - 30 * c, 300) for c in range(3)]
+    far = [stacked_word(f"f{c}", 60 - 30 * c, 40) for c in range(2)]
+    found = [line[0] for line in ordered([*lower, *far, *upper])]
+    assert found == ["u0", "u1", "u2", "f0", "f1", "l0", "l1", "l2"]
+
+
+@pytest.mark.parametrize("degrees", [0, 20, 90, 180])
+def test_columns_of_a_turned_page(degrees):
+    words = [stacked_word(str(c), 200 - 30 * c, 100) for c in range(4)]
+    lying = [(replace(d, polygon=turned(d.polygon, degrees), angle=degrees), r) for d, r in words]
+    assert ordered(lying[::-1]) == [["0"], ["1"], ["2"], ["3"]]
+
+
 def test_thousands_of_words_are_ordered_quickly():
     words = [(Detection(rect(50 * (k % 40), 30 * (k // 40), 40, 20), 1.0), Reading(str(k), 1.0)) for k in range(3000)]
     assert [int(t) for line in ordered(words) for t in line] == list(range(3000))
@@ -349,7 +489,10 @@ def test_thousands_of_words_are_ordered_quickly():
 
 def test_a_page_as_json():
     detection = Detection(rect(1.234, 2, 30, 10), 0.87654, 1.239)
-    page = Page("a/b.jpg", 64, 48, [(detection, Reading("日本", 0.5, [np.float32(0.7), 0.71428]))])
+    quads = np.stack([rect(2.004, 3, 8, 9), rect(12, 3, 8, 9)])
+    reading = Reading("日本", 0.5, [np.float32(0.7), 0.71428])
+    unaligned = replace(detection, characters=quads[:1])
+    page = Page("a/b.jpg", 64, 48, [(replace(detection, characters=quads), reading), (unaligned, reading)])
     record = json.loads(json.dumps(page_to_dict(page)))
     assert record == {
         "path": "a/b.jpg",
@@ -359,12 +502,16 @@ def test_a_page_as_json():
             {
                 "text": "日本",
                 "confidence": 0.5,
-                "character_confidences": [0.7, 0.7143],
                 "polygon": [[1.23, 2.0], [31.23, 2.0], [31.23, 12.0], [1.23, 12.0]],
                 "score": 0.8765,
                 "angle": 1.24,
                 "direction": "horizontal",
-            }
+                "characters": [
+                    {"text": "日", "confidence": 0.7, "polygon": [[2.0, 3], [10.0, 3], [10.0, 12], [2.0, 12]]},
+                    {"text": "本", "confidence": 0.7143, "polygon": [[12, 3], [20, 3], [20, 12], [12, 12]]},
+                ],
+            },
+            record["words"][0] | {"characters": []},
         ],
     }
 
@@ -427,3 +574,51 @@ def test_file_names_that_are_no_utf8(tmp_path, reader, capsys):
     saved(tmp_path, Pillow.fromarray(picture(80, 60, [])), "bad\udcff.png")
     assert read_files([path], reader, tmp_path / "out", "-") == []
     assert json.loads(capsys.readouterr().out)["path"].endswith("bad\\xff.png")
+
+
+def test_every_format_is_written_for_every_picture_and_one_page_for_all(tmp_path, reader, capsys):
+    pictures = tmp_path / "in"
+    pictures.mkdir()
+    for name, colour in (("a", "red"), ("b", "blue")):
+        saved(pictures, Pillow.fromarray(picture(80, 60, [(10, 20, 40, 20, colour)])), f"{name}.png")
+    (pictures / "c.jpg").write_bytes(b"nothing")
+    out = tmp_path / "out"
+    (failure,) = read_files([pictures], reader, out, formats=FORMATS)
+    endings = (".words.json", ".words.png", ".txt", ".hocr", ".alto.xml")
+    assert {p.name for p in out.iterdir()} == {"index.html", *(f"{n}{e}" for n in "ab" for e in endings)}
+    assert (out / "b.txt").read_text() == "blue\n"
+    assert 'CONTENT="blue"' in (out / "b.alto.xml").read_text()
+    assert "ocrx_word" in (out / "b.hocr").read_text().partition("<body>")[2]
+    page = (out / "index.html").read_text()
+    assert "2 pictures, 2 words" in page
+    assert str(pictures / "a.png") in page
+    assert failure in page
+    assert page.count("data:image/") == 2
+    assert capsys.readouterr().err == f"{failure}\n"
+
+
+def test_formats_are_chosen_by_name(tmp_path, reader):
+    path = saved(tmp_path, Pillow.fromarray(picture(80, 60, [])))
+    read_files([path], reader, tmp_path / "out", formats=["text"])
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["a.txt"]
+    with pytest.raises(ValueError, match=r"format 'pdf': choose from json, picture, text, hocr, alto, html"):
+        read_files([path], reader, tmp_path / "out", formats=["pdf"])
+
+
+def test_pictures_of_any_kind_and_size_go_through(tmp_path):
+    """1 x 1, grey, 16-bit, alpha and CMYK pictures, each with a box as large as itself."""
+    makers = {
+        "one.png": Pillow.new("RGB", (1, 1), "red"),
+        "grey.png": Pillow.new("L", (30, 20), 7),
+        "deep.png": Pillow.fromarray(np.full((20, 30), 999, np.uint16)),
+        "alpha.png": Pillow.new("RGBA", (30, 20), (0, 0, 0, 9)),
+        "cmyk.jpg": Pillow.new("CMYK", (30, 20), (0, 255, 255, 0)),
+    }
+    paths = [saved(tmp_path, image, name) for name, image in makers.items()]
+    boxes = {(20, 30): [Detection(rect(0, 0, 30, 20), 1.0)], (1, 1): [Detection(rect(0, 0, 1, 1), 1.0)]}
+    assert (
+        read_files(paths, exact_reader(ScriptedDetector(boxes), ColourReader()), tmp_path / "out", formats=FORMATS)
+        == []
+    )
+    words = {p.name: json.loads((tmp_path / "out" / f"{p.stem}.words.json").read_text())["words"] for p in paths}
+    assert {name: len(found) for name, found in words.items()} == dict.fromkeys(makers, 1)
