@@ -15,6 +15,8 @@ from ocr.types import Detects, Reads
 FORMAT = 1
 LAST = "last.ckpt"
 BEST = "best.ckpt"
+PACKED = ".safetensors"
+"""Ending of a file that holds the deployed weights alone."""
 DEPLOYED = {"detection": "ocr.detection.detector.Detector", "recognition": "ocr.recognition.recognizer.Recognizer"}
 PARTS = {"format": int, "task": str, "network": dict, "weights": str, "inference": dict}
 """What the part ``ocr`` of a checkpoint holds."""
@@ -74,7 +76,7 @@ def remove_drafts(folder: Path) -> None:
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """Load a checkpoint of ours without executing anything in it.
+    """Load a checkpoint of ours, or weights as ``ocr export --to safetensors`` wrote them, without executing anything in it.
 
     Raises:
         ValueError: there is no such file, it is no checkpoint, or it is not one of this project.
@@ -82,13 +84,7 @@ def read(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"checkpoint not found: {path}")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ValueError(
-            f"{path} is no checkpoint that can be loaded safely, or only a part of one ({type(error).__name__}): "
-            "give a .ckpt of this project"
-        ) from error
+    content = _unpacked(path) if path.suffix == PACKED else _loaded(path)
     if not isinstance(content, dict) or not isinstance(content.get("ocr"), dict):
         raise ValueError(f"{path} is a torch file but no checkpoint of this project (it has no 'ocr' part)")
     ours = content["ocr"]
@@ -100,6 +96,22 @@ def read(path: str | Path) -> dict[str, Any]:
             f"{path} is a damaged checkpoint ({', '.join(wrong) or 'task or state_dict'}): give another .ckpt"
         )
     return content
+
+
+def _unpacked(path: Path) -> dict[str, Any]:
+    from ocr.run.packed_weights import unpack
+
+    return unpack(path)
+
+
+def _loaded(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ValueError(
+            f"{path} is no checkpoint that can be loaded safely, or only a part of one ({type(error).__name__}): "
+            "give a .ckpt of this project"
+        ) from error
 
 
 def weights(content: dict[str, Any]) -> dict[str, torch.Tensor]:
