@@ -12,6 +12,16 @@ from typing import Any
 from ocr import commands
 from ocr.terminal import run_quietly
 
+EXTRAS = {
+    "onnxruntime": "runtime",
+    "onnx": "export",
+    "safetensors": "export",
+    "gradio": "web",
+    "fastapi": "serve",
+    "uvicorn": "serve",
+}
+"""Library -> the extra of the package that installs it; any other: ``train``."""
+
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
@@ -54,7 +64,10 @@ def _main(argv: Sequence[str] | None) -> int:
         print("interrupted", file=sys.stderr)
         return 130
     except ModuleNotFoundError as error:
-        print(f"error: {error.name} is not installed; this command needs it: pip install 'ocr[train]'", file=sys.stderr)
+        extra = EXTRAS.get((error.name or "").partition(".")[0], "train")
+        print(
+            f"error: {error.name} is not installed; this command needs it: pip install 'ocr[{extra}]'", file=sys.stderr
+        )
         return 1
     except BrokenPipeError:
         raise
