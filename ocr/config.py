@@ -57,6 +57,7 @@ NOT_IDENTITY = (
     "progress",
     "pictures",
     "loader.workers",
+    "loader.time_limit",
     "length.save_every",
     "alarms",
 )

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from ocr.data.endless import Endless
 from ocr.data.label_index import remembered, remembered_audit
 from ocr.data.mixing import Draw, MixedBatchSampler, Mixture, quotas, shares
+from ocr.data.patience import PatientLoader, Reading
 from ocr.data.processes import die_with_parent
 from ocr.data.sets import MissingSet, SceneSet, WordSet, is_validation, open_set
 from ocr.data.statistics import Audit
@@ -70,10 +71,11 @@ class Part:
 class TrainingSamples(Dataset[Any]):
     """Samples by :class:`Draw`, encoded with the randomness of (seed, epoch, index)."""
 
-    def __init__(self, parts: Sequence[Part], encoder: Encoder, seed: int) -> None:
+    def __init__(self, parts: Sequence[Part], encoder: Encoder, seed: int, reading: Reading | None = None) -> None:
         self.parts = parts
         self.encoder = encoder
         self.seed = seed
+        self.reading = reading or Reading(0)
         self.chance: bool = getattr(encoder, "chance", True)
         grey = getattr(encoder, "grey", False)
         self.read: list[Callable[[int], Any]] = [
@@ -83,17 +85,22 @@ class TrainingSamples(Dataset[Any]):
 
     def __getitems__(self, draws: list[Draw]) -> list[tuple[Any, list[str]]] | WordBatch:
         """What goes into one batch: samples one by one, or all at once by an encoder that gathers grey words."""
-        if not self.whole:
-            return [self[draw] for draw in draws]
-        skipped: list[str] = []
-        batch: WordBatch = self.encoder.gather(self._words(draws, skipped), len(draws))  # type: ignore[attr-defined]
-        batch.skipped = skipped
-        return batch
+        try:
+            if not self.whole:
+                return [self[draw] for draw in draws]
+            skipped: list[str] = []
+            batch: WordBatch = self.encoder.gather(self._words(draws, skipped), len(draws))  # type: ignore[attr-defined]
+            batch.skipped = skipped
+            return batch
+        finally:
+            self.reading.end()
 
     def _words(self, draws: list[Draw], skipped: list[str]) -> Iterator[Word]:
         for draw in draws:
+            place = self.parts[draw.source].place(draw)
+            self.reading.begin(draw.source, place)
             try:
-                yield self.read[draw.source](self.parts[draw.source].place(draw))
+                yield self.read[draw.source](place)
             except UndecodableImage:
                 yield self._sample(draw, skipped)[0]
 
@@ -109,6 +116,7 @@ class TrainingSamples(Dataset[Any]):
         part, read = self.parts[draw.source], self.read[draw.source]
         for step in range(NEAREST_TRIES):
             index = part.place(draw, step)
+            self.reading.begin(draw.source, index)
             try:
                 return read(index), index
             except UndecodableImage as error:
@@ -133,6 +141,7 @@ class ValidationSamples(Dataset[Any]):
         self.parts = parts
         self.places = [(p, int(i)) for p, part in enumerate(parts) for i in part.validation]
         self.undecodable: dict[str, None] = {}
+        self.reading = Reading(0)
 
     def __len__(self) -> int:
         return len(self.places)
@@ -140,11 +149,14 @@ class ValidationSamples(Dataset[Any]):
     def __getitem__(self, place: int) -> Scene | Word | None:
         """Sample by position over all parts; None when its picture cannot be decoded."""
         part, index = self.places[place]
+        self.reading.begin(part, index)
         try:
             return self.parts[part].validation_set[index]
         except UndecodableImage as error:
             self.undecodable[error.key] = None
             return None
+        finally:
+            self.reading.end()
 
 
 def _own_validation(root: str, task: str, name: str) -> SceneSet | WordSet | None:
@@ -152,6 +164,10 @@ def _own_validation(root: str, task: str, name: str) -> SceneSet | WordSet | Non
         return open_set(root, task, name, "val")
     except MissingSet:
         return None
+
+
+def _named(samples: SceneSet | WordSet | Endless, place: int) -> str:
+    return f"sample {place + 1:,} of {samples.name}/{samples.split} ({samples.key(place)})"
 
 
 def _whole(samples: list[Scene | Word | None]) -> list[Scene | Word]:
@@ -180,6 +196,7 @@ class DataModule(pl.LightningDataModule):
         validation_most: most validation samples per set.
         overfit: train and validate on this many samples only (0: off).
         exact_quotas: every batch of every process holds each source's share exactly (:func:`ocr.data.mixing.quotas`).
+        time_limit: seconds that one sample may take to be read before the run ends and names it; 0: any time.
 
     Raises:
         ValueError: no source, a set that is missing or empty, training on a test split, or nothing left to learn.
@@ -198,8 +215,12 @@ class DataModule(pl.LightningDataModule):
         validation_most: int = 10_000,
         overfit: int = 0,
         exact_quotas: bool = False,
+        time_limit: float = 0,
     ) -> None:
         super().__init__()
+        if time_limit < 0:
+            raise ValueError(f"loader.time_limit is {time_limit:g} s: give seconds, or 0 for no limit")
+        self.time_limit = time_limit
         if not sources:
             raise ValueError("data: no training set is named; for example data=mjsynth+synthtext")
         self.encoder = encoder
@@ -306,9 +327,12 @@ class DataModule(pl.LightningDataModule):
             rank=trainer.global_rank if trainer else 0,
             world=trainer.world_size if trainer else 1,
         )
-        samples = TrainingSamples(self.parts, self.encoder, self.seed)
-        return DataLoader(
+        samples = TrainingSamples(self.parts, self.encoder, self.seed, Reading(self.workers))
+        return PatientLoader(
             samples,
+            reading=samples.reading,
+            named=lambda source, place: _named(self.parts[source].set, place),
+            time_limit=self.time_limit,
             batch_sampler=sampler,
             num_workers=self.workers,
             collate_fn=samples.collate,
@@ -321,8 +345,11 @@ class DataModule(pl.LightningDataModule):
         size = 64 if all(p.set.task == "recognition" for p in self.parts) else 4
         count, trainer = len(self.validation), self.trainer
         rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
-        return DataLoader(
+        return PatientLoader(
             self.validation,
+            reading=self.validation.reading,
+            named=lambda source, place: _named(self.parts[source].validation_set, place),
+            time_limit=self.time_limit,
             batch_size=size,
             sampler=range(rank % count, count, world),
             num_workers=0,
