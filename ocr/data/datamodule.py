@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ocr.data.endless import Endless
 from ocr.data.label_index import remembered, remembered_audit
-from ocr.data.mixing import Draw, MixedBatchSampler, Mixture, quotas, shares
+from ocr.data.mixing import Draw, MixedBatchSampler, Mixture, RoundRobinBatches, quotas, shares
 from ocr.data.patience import PatientLoader, Reading
 from ocr.data.processes import die_with_parent
 from ocr.data.sets import MissingSet, SceneSet, WordSet, is_validation, open_set
@@ -341,17 +341,16 @@ class DataModule(pl.LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader[Any]:
-        """Lists of whole scenes or words, in order; each of several processes gets its share, at least one sample."""
+        """Lists of whole scenes or words, in order; several processes take turns, see :class:`ocr.data.mixing.RoundRobinBatches`."""
         size = 64 if all(p.set.task == "recognition" for p in self.parts) else 4
-        count, trainer = len(self.validation), self.trainer
+        trainer = self.trainer
         rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         return PatientLoader(
             self.validation,
             reading=self.validation.reading,
             named=lambda source, place: _named(self.parts[source].validation_set, place),
             time_limit=self.time_limit,
-            batch_size=size,
-            sampler=range(rank % count, count, world),
+            batch_sampler=RoundRobinBatches(len(self.validation), size, rank, world),
             num_workers=0,
             collate_fn=_whole,
         )

@@ -114,6 +114,25 @@ class Mixture:
         return Draw(source, int(self._order(source, epoch)[within]), epoch)
 
 
+class RoundRobinBatches:
+    """Places 0 to ``count`` - 1 in batches of consecutive ones, which go round the processes: batch i to rank i modulo ``world``.
+
+    No place comes twice, and batches are the same for any number of processes.  A rank that gets none has an empty batch, because
+    every process must take part in validation.
+    """
+
+    def __init__(self, count: int, batch_size: int, rank: int = 0, world: int = 1) -> None:
+        every = [list(range(first, min(first + batch_size, count))) for first in range(0, count, batch_size)]
+        self.batches = every[rank::world] or [[]]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Batches of this process."""
+        return iter(self.batches)
+
+
 class MixedBatchSampler:
     """Yields batches of draws from step ``start`` on, without end.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +34,9 @@ class CachedPicture:
 class LabelCache:
     """Pictures by key, the oldest first.  A picture is forgotten with all its labels when it is ``max_age`` steps old.
 
+    Processes that train together tell each other their labels after every step (:meth:`take_up`), so that they hold the same: a picture
+    is read once whichever process draws it next, and a checkpoint serves any number of processes.
+
     Args:
         max_age: steps; 0 keeps labels for the step that made them only.
     """
@@ -45,12 +49,34 @@ class LabelCache:
 
     def get(self, key: str, step: int) -> tuple[CachedPicture, bool]:
         """The entry of a picture, and whether it had to be renewed just now."""
-        while self.pictures and step - next(iter(self.pictures.values())).made > self.max_age:
-            del self.pictures[next(iter(self.pictures))]
+        self._forget(step)
         renewed = key not in self.pictures
         if renewed:
             self.pictures[key] = CachedPicture(step)
         return self.pictures[key], renewed
+
+    def take_up(self, step: int, told: Sequence[Mapping[str, CachedPicture]]) -> None:
+        """The pictures with new labels of every process, in the order of the ranks; what this process labelled is among them.
+
+        Caches that were equal before are equal afterwards.  Where two processes labelled a word, the label from its crop goes before
+        that from the whole picture alone, then the lower rank's before the higher one's: they come from one teacher and differ by
+        rounding.
+        """
+        self._forget(step)
+        for pictures in reversed(told):
+            for key, theirs in pictures.items():
+                own = self.pictures.get(key)
+                if own is None or own.made < theirs.made:
+                    self.pictures.pop(key, None)
+                    own = self.pictures[key] = CachedPicture(theirs.made)
+                for place, label in theirs.labels.items():
+                    if place in theirs.read or place not in own.read:
+                        own.labels[place] = label
+                own.read |= theirs.read
+
+    def _forget(self, step: int) -> None:
+        while self.pictures and step - next(iter(self.pictures.values())).made > self.max_age:
+            del self.pictures[next(iter(self.pictures))]
 
     def state(self) -> dict[str, Any]:
         """Plain containers and a handful of tensors, whatever the number of words."""

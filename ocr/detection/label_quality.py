@@ -7,7 +7,7 @@ loss goes on falling.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import cv2
@@ -37,6 +37,43 @@ def _iou(a: Points, b: Points) -> float:
 
 
 @dataclass(slots=True)
+class Observed:
+    """What one step says of its labels, as numbers alone: per word that reaches the loss, per true character of a measured word, in all."""
+
+    confidence: list[float] = field(default_factory=list)
+    fallbacks: list[bool] = field(default_factory=list)
+    exact: list[bool] = field(default_factory=list)
+    right: int = 0
+    true: int = 0
+    read: int = 0
+    whole: int = 0
+
+
+def observe(labelled: Labelled) -> Observed:
+    """What a batch says of its labels."""
+    labels = [(word.text, label) for _, word, label in labelled.words]
+    known = [(label, word.characters) for word, label in labelled.probes if word.characters is not None]
+    return Observed(
+        [label.confidence for _, label in labels],
+        [label.fallback for _, label in labels],
+        [label.found == length(text) for text, label in labels],
+        sum(characters_right(label.quads, truth) for label, truth in known),
+        sum(len(truth) for _, truth in known),
+        labelled.read,
+        labelled.whole,
+    )
+
+
+def together(parts: Sequence[Observed]) -> Observed:
+    """What the batches of several processes say, as if they were one."""
+    whole = Observed()
+    for part in parts:
+        for entry in fields(Observed):
+            setattr(whole, entry.name, getattr(whole, entry.name) + getattr(part, entry.name))
+    return whole
+
+
+@dataclass(slots=True)
 class LabelQuality:
     """Averages over recent steps, and what they decide.
 
@@ -58,18 +95,15 @@ class LabelQuality:
         if not 0 <= self.floor <= 1:
             raise ValueError(f"the floor of the pseudo labels' quality is {self.floor}: give a share from 0 to 1")
 
-    def add(self, labelled: Labelled) -> None:
-        """Count a batch, and judge."""
-        labels = [(word.text, label) for _, word, label in labelled.words]
-        if labels:
-            self._average("confidence", [label.confidence for _, label in labels])
-            self._average("fallbacks", [label.fallback for _, label in labels])
-            self._average("exact", [label.found == length(text) for text, label in labels])
-        known = [(label, word.characters) for word, label in labelled.probes if word.characters is not None]
-        if known:
-            right = sum(characters_right(label.quads, truth) for label, truth in known)
-            self._average("characters", [right / sum(len(truth) for _, truth in known)])
-        self.words += len(labels)
+    def add(self, observed: Observed) -> None:
+        """Count a step, and judge."""
+        if observed.confidence:
+            self._average("confidence", observed.confidence)
+            self._average("fallbacks", observed.fallbacks)
+            self._average("exact", observed.exact)
+        if observed.true:
+            self._average("characters", [observed.right / observed.true])
+        self.words += len(observed.confidence)
         self.held_back = self.words >= _ENOUGH and self.quality < self.floor
 
     def _average(self, name: str, new: Sequence[float]) -> None:

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from ocr.averaging import WeightAverage
 from ocr.detection.craft import normalise
 from ocr.detection.detector import Detector
-from ocr.detection.label_quality import LabelQuality
+from ocr.detection.label_quality import LabelQuality, Observed, observe, together
 from ocr.detection.loss import detection_loss
 from ocr.detection.pseudo_labels import Labelled, Labeller, splice
 from ocr.detection.splitting import Splitter, Watershed
 from ocr.detection.thresholds import Candidates, Grid, Scorer, candidates, choose
+from ocr.gathering import gathered, in_turn, processes, share_buffers
 from ocr.types import Scene, SceneBatch
 
 
@@ -76,7 +77,7 @@ class DetectionModule(pl.LightningModule):
         self.detector = Detector(
             self.teacher.network, None, long_side, max_enlargement, batch_size=batch_size, precision=precision
         )
-        self.validated: list[Candidates] = []
+        self.validated: list[list[Candidates]] = []
 
     def deployable(self) -> Detector:
         """The detector with the teacher's present weights and the thresholds of the last validation."""
@@ -89,7 +90,8 @@ class DetectionModule(pl.LightningModule):
             FloatingPointError: the loss is not a finite number; the message names the batch's keys.
         """
         labelled = self.labeller.label(batch, self.teacher.network, self.global_step, self.detector.score_maps)
-        self.label_quality.add(labelled)
+        observed = self._shared(labelled)
+        self.label_quality.add(observed)
         splice(batch, labelled, self.label_quality.held_back)
         images_BCHW = normalise(batch.images_BCHW).contiguous(memory_format=self.memory_format)
         scores_B2hw, _ = self.network(images_BCHW)
@@ -100,12 +102,21 @@ class DetectionModule(pl.LightningModule):
                 "lower the learning rate or look at these samples"
             )
         values = {"train/loss": loss.total, "train/region": loss.region, "train/affinity": loss.affinity}
-        self.log_dict({**values, **self._weak_values(labelled)}, batch_size=len(batch.keys))
+        self.log_dict(values, batch_size=len(batch.keys), sync_dist=True)
+        self.log_dict(self._weak_values(observed), batch_size=len(batch.keys))
         return loss.total
 
-    def _weak_values(self, labelled: Labelled) -> dict[str, float]:
+    def _shared(self, labelled: Labelled) -> Observed:
+        """What this step's labels say, those of all processes together; every process takes up the labels of the others."""
+        if processes() == 1:
+            return observe(labelled)
+        told = gathered((observe(labelled), self.labeller.news(labelled)))
+        self.labeller.take_up(self.global_step, [news for _, news in told])
+        return together([observed for observed, _ in told])
+
+    def _weak_values(self, observed: Observed) -> dict[str, float]:
         """Rows of metrics: this step's numbers of words, recent averages of their quality."""
-        counts = {"words": len(labelled.words), "read": labelled.read, "whole_pictures": labelled.whole}
+        counts = {"words": len(observed.confidence), "read": observed.read, "whole_pictures": observed.whole}
         values = {**counts, **self.label_quality.values, "held_back": self.label_quality.held_back}
         return {f"weak/{name}": float(value) for name, value in values.items()}
 
@@ -115,29 +126,24 @@ class DetectionModule(pl.LightningModule):
         self.teacher.update(self.network)
 
     def on_validation_epoch_start(self) -> None:
-        """Forget the pictures of the last validation."""
+        """Forget the pictures of the last validation; what is validated is what will be saved."""
+        share_buffers(self)
         self.validated.clear()
 
     def validation_step(self, batch: list[Scene], batch_index: int) -> None:
         """Score maps of a list of scenes, kept as the boxes they give under every threshold."""
         stored = self.detector.score_maps([scene.image for scene in batch])
-        self.validated += [candidates(maps, scene.words, self.grid) for maps, scene in zip(stored, batch, strict=True)]
+        found = [candidates(maps, scene.words, self.grid) for maps, scene in zip(stored, batch, strict=True)]
+        self.validated.append(found)
 
     def on_validation_epoch_end(self) -> None:
         """Choose the thresholds and log ``val/hmean``, ``val/recall`` and ``val/precision`` under them."""
-        thresholds, agreement = choose(self._of_all_devices(), self.grid, self.scorer)
+        thresholds, agreement = choose(in_turn(self.validated), self.grid, self.scorer)
         self.detector.thresholds = thresholds
         self.validated.clear()
         self.log("val/hmean", agreement.hmean, prog_bar=True)
         self.log_dict({"val/recall": agreement.recall, "val/precision": agreement.precision})
         self.log_dict({f"val/threshold_{k}": v for k, v in asdict(thresholds).items()})
-
-    def _of_all_devices(self) -> list[Candidates]:
-        if self.trainer.world_size == 1:
-            return self.validated
-        gathered: list[list[Candidates]] = [[] for _ in range(self.trainer.world_size)]
-        torch.distributed.all_gather_object(gathered, self.validated)
-        return [picture for part in gathered for picture in part]
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The optimiser and its schedule, one tick per step."""
@@ -161,20 +167,10 @@ class DetectionModule(pl.LightningModule):
                 "precision": detector.precision,
             },
         }
-        checkpoint["labels"] = {"cache": self._caches(), "quality": self.label_quality.state()}
+        checkpoint["labels"] = {"cache": [self.labeller.state()], "quality": self.label_quality.state()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up the thresholds again; the weights are Lightning's business."""
         self.detector = Detector(self.teacher.network, **checkpoint["ocr"]["inference"])
-        caches = checkpoint["labels"]["cache"]
-        self.labeller.load_state(caches[self.global_rank % len(caches)])
+        self.labeller.load_state(checkpoint["labels"]["cache"][0])
         self.label_quality.load_state(checkpoint["labels"]["quality"])
-
-    def _caches(self) -> list[dict[str, Any]]:
-        """The labels that every device has made."""
-        own = self.labeller.state()
-        if self.trainer.world_size == 1:
-            return [own]
-        gathered: list[dict[str, Any]] = [{} for _ in range(self.trainer.world_size)]
-        torch.distributed.all_gather_object(gathered, own)
-        return gathered

@@ -31,6 +31,7 @@ from ocr.detection.score_maps import Maps, add_words
 from ocr.detection.search import ScoreMaps
 from ocr.detection.splitting import Split, Splitter
 from ocr.detection.word_regions import read_words, size_in_map, word_in_picture
+from ocr.gathering import processes
 from ocr.geometry import polygon_mask, transform
 from ocr.types import Image, SceneBatch, WeakPicture, WeakWord
 
@@ -42,13 +43,23 @@ ReadWhole = Callable[[Sequence[Image]], list[ScoreMaps]]
 class Labelled:
     """What one batch brought: the words that reach the loss with their labels, and the measured words with label and truth.
 
-    ``read`` counts the crops that went through the teacher, ``whole`` the whole pictures.
+    ``read`` counts the crops that went through the teacher, ``whole`` the whole pictures.  ``fresh`` are the entries of the cache that
+    changed.
     """
 
     words: list[tuple[WeakPicture, WeakWord, Label]] = field(default_factory=list)
     probes: list[tuple[WeakWord, Label]] = field(default_factory=list)
     read: int = 0
     whole: int = 0
+    fresh: dict[str, CachedPicture] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class News:
+    """What one process tells the others after a step: changed entries of its cache, and the pixels that it may still read."""
+
+    fresh: dict[str, CachedPicture]
+    allowance: float
 
 
 class Labeller:
@@ -59,6 +70,8 @@ class Labeller:
         max_age: steps for which the labels of a picture are kept.
         whole_share: pixels of whole pictures that may be read, in the long run, as a share of the pixels that train.  Where more entries
             are renewed than that allows, the others get the labels of their crops alone.  (Pixels, not seconds: a run stays repeatable.)
+
+    Of several processes each may read its part of the allowance at a step, and what one leaves counts for all at the next.
     """
 
     def __init__(self, splitter: Splitter, max_age: int, whole_share: float = 0.2) -> None:
@@ -76,6 +89,7 @@ class Labeller:
         pictures that come with their image, when their entry in the cache is renewed.
         """
         done = Labelled()
+        self._allowance /= processes()
         pictures = [p for p in batch.weak if not p.probe]
         if not pictures:
             return done
@@ -100,6 +114,7 @@ class Labeller:
             entry = entries[key]
             entry.labels[place] = better(label, entry.labels.get(place), word.text)
             entry.read.add(place)
+        done.fresh = {key: entries[key] for key in [*(p.key for p in renewed), *(key for key, _ in waiting)]}
         done.probes = list(zip(probes, fresh[len(waiting) :], strict=True))
         done.words = [(p, w, entries[p.key].labels[w.place]) for p in pictures for w in p.words if w.crop is not None]
         return done
@@ -119,6 +134,15 @@ class Labeller:
                 split = self.splitter(word_in_picture(word, stored), word.text)
                 entries[picture.key].labels[word.place] = as_label(split, word)
         return read
+
+    def news(self, labelled: Labelled) -> News:
+        """What the other processes must know of this step's labels."""
+        return News(labelled.fresh, self._allowance)
+
+    def take_up(self, step: int, told: Sequence[News]) -> None:
+        """What every process did at this step, in the order of the ranks: all have the same labels and one allowance afterwards."""
+        self.cache.take_up(step, [news.fresh for news in told])
+        self._allowance = sum(news.allowance for news in told)
 
     def state(self) -> dict[str, Any]:
         """Plain containers and tensors: what a resumed run needs to go on as if nothing had happened."""

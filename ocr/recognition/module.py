@@ -11,6 +11,7 @@ import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 
 from ocr.averaging import WeightAverage
+from ocr.gathering import in_turn, processes, share_buffers, share_of_mean
 from ocr.recognition.fitting import Tall
 from ocr.recognition.four_stage import FourStage
 from ocr.recognition.recognizer import Recognizer
@@ -78,7 +79,7 @@ class RecognitionModule(pl.LightningModule):
         self.average = None if ema_decay is None else WeightAverage(network, ema_decay)
         deployed = network if self.average is None else self.average.network
         self.recognizer = Recognizer(deployed, keep_ratio, batch_size, precision, variable_width, tall)
-        self.validated: list[tuple[str, Reading]] = []
+        self.validated: list[list[tuple[str, Reading]]] = []
         self.keys: list[str] = []
 
     def deployable(self) -> Recognizer:
@@ -93,10 +94,12 @@ class RecognitionModule(pl.LightningModule):
         """
         images_BCHW = normalise(batch.images_BCHW).contiguous(memory_format=self.memory_format)
         loss = self.network.loss(images_BCHW, batch.texts, batch.widths_B)
+        if processes() > 1:
+            loss = loss * share_of_mean(self.network.pred.terms(batch.texts), loss.device)
         if not torch.isfinite(loss):
             raise FloatingPointError(_not_finite("loss", loss, batch.keys, self.global_step))
         self.keys = batch.keys
-        self.log("train/loss", loss, batch_size=len(batch.texts))
+        self.log("train/loss", loss, batch_size=len(batch.texts), sync_dist=True)
         return loss
 
     def configure_gradient_clipping(
@@ -124,26 +127,20 @@ class RecognitionModule(pl.LightningModule):
             self.average.update(self.network)
 
     def on_validation_epoch_start(self) -> None:
-        """Forget the readings of the last validation."""
+        """Forget the readings of the last validation; what is validated is what will be saved."""
+        share_buffers(self)
         self.validated.clear()
 
     def validation_step(self, batch: list[Word], batch_index: int) -> None:
         """Read a list of words."""
         readings = self.recognizer.read([word.image for word in batch])
-        self.validated += zip((word.text for word in batch), readings, strict=True)
+        self.validated.append(list(zip((word.text for word in batch), readings, strict=True)))
 
     def on_validation_epoch_end(self) -> None:
         """Log ``val/word_accuracy`` and ``val/ned`` over all words read, on whatever device."""
-        scores = self.scorer(self._of_all_devices())
+        scores = self.scorer(in_turn(self.validated))
         self.log("val/word_accuracy", scores.word_accuracy, prog_bar=True)
         self.log("val/ned", scores.ned)
-
-    def _of_all_devices(self) -> list[tuple[str, Reading]]:
-        if self.trainer.world_size == 1:
-            return self.validated
-        gathered: list[list[tuple[str, Reading]]] = [[] for _ in range(self.trainer.world_size)]
-        torch.distributed.all_gather_object(gathered, self.validated)
-        return [pair for part in gathered for pair in part]
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The optimiser and its schedule, one tick per step."""

@@ -95,6 +95,10 @@ class ParallelDecoder(Prediction):
         logits_BLK = self(features_BTC, columns_B=columns_B)[:, : targets_BL.shape[1]]
         return F.cross_entropy(logits_BLK.float().flatten(0, 1), targets_BL.flatten(), ignore_index=0)
 
+    def terms(self, texts: list[str]) -> int:
+        """The characters and the ends."""
+        return int(self.codec.encode(texts)[1].sum()) + len(texts)
+
     def class_axes(self) -> dict[str, ClassAxis]:
         """The output layer."""
         return {"output.weight": ClassAxis(0), "output.bias": ClassAxis(0)}

@@ -57,6 +57,10 @@ class CTC(Prediction):
                 zero_infinity=True,
             )
 
+    def terms(self, texts: list[str]) -> int:
+        """The texts."""
+        return len(texts)
+
     def class_axes(self) -> dict[str, ClassAxis]:
         """The linear layer."""
         return {"linear.weight": ClassAxis(0), "linear.bias": ClassAxis(0)}
@@ -189,6 +193,10 @@ class Attention(Prediction):
         tokens_BL = torch.from_numpy(self.codec.encode(texts)[0]).to(features_BTC.device)
         logits_BTK = self(features_BTC, tokens_BL[:, :-1], columns_B)
         return F.cross_entropy(logits_BTK.float().flatten(0, 1), tokens_BL[:, 1:].flatten(), ignore_index=0)
+
+    def terms(self, texts: list[str]) -> int:
+        """The characters and the ends."""
+        return int(self.codec.encode(texts)[1].sum()) + len(texts)
 
     def class_axes(self) -> dict[str, ClassAxis]:
         """The output layer, and the columns of the LSTM's weights that belong to the previous character."""

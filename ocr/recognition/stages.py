@@ -129,5 +129,9 @@ class Prediction(Stage):
         """Mean loss over the batch, a float32 scalar; ``columns_B`` as in :meth:`forward`."""
 
     @abstractmethod
+    def terms(self, texts: list[str]) -> int:
+        """Over how many terms :meth:`loss` is a mean, for processes that share a batch."""
+
+    @abstractmethod
     def class_axes(self) -> dict[str, ClassAxis]:
         """The parameters that hold something for every class, so that weights can be given another charset."""

@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 
 from ocr.data.datamodule import Part
+from ocr.gathering import gathered
 from ocr.run.logging import Journal
 from ocr.run.record import peak_memory_mb
 from ocr.run.saving import Checkpoints
@@ -51,17 +52,22 @@ class SkippedSamples(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Look at what the loader had to skip for this batch."""
-        new = [key for key in batch.skipped if key not in self.keys]
+        self._skipped_in_training(trainer, batch.skipped)
+
+    def _skipped_in_training(self, trainer: pl.Trainer, keys: list[str]) -> None:
+        new = [key for key in keys if key not in self.keys]
         if new:
             self.keys.update(dict.fromkeys(new))
             parts: list[Part] = trainer.datamodule.parts  # type: ignore[attr-defined]
-            drawn = min(sum(len(part.train) for part in parts), (trainer.global_step + 1) * self.batch_size)
-            self._report(new, len(self.keys), drawn, "training samples")
+            drawn = (trainer.global_step + 1) * self.batch_size * trainer.world_size
+            self._report(new, len(self.keys), min(sum(len(part.train) for part in parts), drawn), "training samples")
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Look at what validation had to go without."""
+        """Look at what validation had to go without, and at what other processes had to skip since the last one."""
         samples = trainer.datamodule.validation  # type: ignore[attr-defined]
-        new = [key for key in samples.undecodable if key not in self._validation]
+        told = gathered((list(self.keys), list(samples.undecodable)))
+        self._skipped_in_training(trainer, [key for keys, _ in told for key in keys])
+        new = [key for _, keys in told for key in keys if key not in self._validation]
         if new:
             self._validation.update(new)
             self._report(new, len(self._validation), len(samples), "validation samples")

@@ -64,13 +64,13 @@ class Pictures(pl.Callback):
     ) -> None:
         """Keep scenes from all over the validation samples; of words the first that were read wrong, and right."""
         if isinstance(pl_module, RecognitionModule):
-            readings = pl_module.validated[len(pl_module.validated) - len(batch) :]
+            readings = pl_module.validated[-1]
             for word, (_, reading) in zip(batch, readings, strict=True):
                 row = self.protocol.row(word.text, reading, word.key)
                 self._words[row.correct].append((word, row))
             self._words = {correct: kept[: self.most * WORDS_PER_SCENE] for correct, kept in self._words.items()}
         else:
-            total = len(trainer.datamodule.validation)  # type: ignore[attr-defined]
+            total = len(trainer.datamodule.validation) // trainer.world_size  # type: ignore[attr-defined]
             wanted = set(np.linspace(0, total - 1, self.most).astype(int).tolist())
             self._scenes += [scene for i, scene in enumerate(batch, self._seen) if i in wanted]
             self._seen += len(batch)

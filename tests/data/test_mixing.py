@@ -1,14 +1,14 @@
 """The order of training samples: exact ratios, every sample once a pass, and any step can be started from."""
 
 from collections import Counter
-from itertools import islice
+from itertools import islice, zip_longest
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr.data.mixing import CYCLE, Draw, MixedBatchSampler, Mixture, quotas, shares
+from ocr.data.mixing import CYCLE, Draw, MixedBatchSampler, Mixture, RoundRobinBatches, quotas, shares
 
 
 @settings(max_examples=40, deadline=None)
@@ -127,3 +127,23 @@ def test_quotas_that_cannot_hold_are_refused(weights: list[float | None], batch:
     with pytest.raises(ValueError, match=rf"batch of {batch} .* multiple of {multiple}") as caught:
         quotas(weights, batch)
     assert "\n" not in str(caught.value)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=4).filter(any), st.integers(1, 12), st.integers(2, 4))
+def test_quotas_of_processes_are_those_of_one_with_the_whole_batch(parts: list[int], whole: int, world: int) -> None:
+    batch = sum(parts) * whole
+    weights, sizes = [float(p) for p in parts], [7 + p for p in parts]
+    split = Mixture(sizes, weights, 5, exact_batch=batch)
+    alone = Mixture(sizes, weights, 5, exact_batch=batch * world)
+    assert [split[i] for i in range(3 * batch * world)] == [alone[i] for i in range(3 * batch * world)]
+
+
+@given(st.integers(0, 40), st.integers(1, 9), st.integers(1, 5))
+def test_batches_go_round_the_processes_and_none_comes_twice(count: int, size: int, world: int) -> None:
+    ranks = [RoundRobinBatches(count, size, rank, world) for rank in range(world)]
+    assert all(len(rank) == len(list(rank)) >= 1 for rank in ranks), "every process must take part"
+    turns = zip_longest(*ranks, fillvalue=[])
+    together = [batch for turn in turns for batch in turn if batch]
+    assert together == [batch for batch in RoundRobinBatches(count, size) if batch]
+    assert [place for batch in together for place in batch] == list(range(count))

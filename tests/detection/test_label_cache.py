@@ -1,5 +1,7 @@
 """Labels that are kept: what is read again and when, which of two labels stays, what survives a checkpoint."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +9,8 @@ from drawn import Painted
 from test_pseudo_labels import TO_MAP, blocks_word, weak_batch
 
 from ocr.detection.detector import Detector
-from ocr.detection.label_cache import Label, LabelCache
-from ocr.detection.pseudo_labels import Labeller, better, splice
+from ocr.detection.label_cache import CachedPicture, Label, LabelCache
+from ocr.detection.pseudo_labels import Labeller, News, better, splice
 from ocr.detection.splitting import Watershed
 
 
@@ -151,3 +153,60 @@ def test_old_pictures_are_forgotten():
     assert list(cache.pictures) == [f"set/{i}" for i in range(16, 20)]
     with pytest.raises(ValueError, match="age limit"):
         LabelCache(-1)
+
+
+def written(caches):
+    """Per cache and picture when it was made, what was read, and the confidence of every label, which says who made it."""
+    return [
+        {key: (p.made, p.read, {k: v.confidence for k, v in p.labels.items()}) for key, p in cache.pictures.items()}
+        for cache in caches
+    ]
+
+
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_processes_that_take_up_each_others_labels_hold_what_one_process_would(world):
+    """Against one cache that sees every picture; a picture may be with two processes at once, which see other words of it."""
+    rng = np.random.default_rng(world)
+    alone, caches = LabelCache(7), [LabelCache(7) for _ in range(world)]
+
+    def label_words(cache, key, step, places):
+        entry, renewed = cache.get(key, step)
+        new = [place for place in places if place not in entry.read]
+        for place in new:  # what a teacher says depends on the word and the step alone
+            entry.labels[place] = label(place % 3, (int(key[-1]) * 305 + place * 61 + step) / 2000)
+        entry.read.update(new)
+        return {key: entry} if renewed or new else {}
+
+    for step in range(60):
+        told = []
+        for cache in caches:
+            fresh = {}
+            for _ in range(rng.integers(0, 3)):
+                key, places = f"set/{rng.integers(6)}", rng.permutation(5)[: rng.integers(0, 4)].tolist()
+                fresh |= label_words(cache, key, step, places)
+                label_words(alone, key, step, places)
+            told.append(copy.deepcopy(fresh))
+        for cache in caches:
+            cache.take_up(step, told)
+        whole = written([alone])[0]
+        alive = {key: entry for key, entry in whole.items() if step - entry[0] <= 7}
+        assert written(caches) == [alive] * world
+        made = [[p.made for p in cache.pictures.values()] for cache in caches]
+        assert made == [sorted(m) for m in made], "the oldest must come first to be forgotten in time"
+
+
+def test_a_crops_label_goes_before_the_whole_pictures_and_the_lower_ranks_before_the_higher_ones():
+    def told(**labels):
+        return {"k": CachedPicture(3, {0: label(4, labels["says"])}, {0} if labels["read"] else set())}
+
+    for first, second, wins in (((0.1, True), (0.2, True), 0.1), ((0.1, False), (0.2, True), 0.2)):
+        cache = LabelCache(10)
+        cache.take_up(3, [told(says=says, read=read) for says, read in (first, second)])
+        assert cache.pictures["k"].labels[0].confidence == wins
+        assert cache.pictures["k"].read == {0}
+
+
+def test_processes_share_one_allowance_for_whole_pictures():
+    labeller = Labeller(Watershed(), 10, whole_share=1)
+    labeller.take_up(0, [News({}, -30.0), News({}, 10.0)])
+    assert labeller.state()["allowance"] == -20

@@ -6,7 +6,7 @@ from drawn import Painted
 from test_pseudo_labels import blocks_word, weak_batch, weak_word
 
 from ocr.detection.label_cache import Label
-from ocr.detection.label_quality import LabelQuality, characters_right
+from ocr.detection.label_quality import LabelQuality, Observed, characters_right, observe, together
 from ocr.detection.pseudo_labels import Labelled, Labeller, splice
 from ocr.detection.splitting import Watershed
 from ocr.types import WeakPicture, WeakWord
@@ -26,40 +26,40 @@ def test_share_of_characters_with_enough_overlap():
     assert characters_right(squares(3, 12, 24) @ turn, truth @ turn) == 2
 
 
-def labelled(text, *, confidence=1.0, found=None, fallback=False, count=1, truth=None, quads=None):
+def observed(text, *, confidence=1.0, found=None, fallback=False, count=1, truth=None, quads=None):
     word = WeakWord(0, text, squares(0)[0], (0, 0, 2, 2), np.asarray, characters=truth)
     label = Label(squares(0) if quads is None else quads, confidence, len(text) if found is None else found, fallback)
     if truth is not None:
-        return Labelled(probes=[(word, label)])
-    return Labelled([(WeakPicture(0, "k", np.eye(3), [word]), word, label)] * count)
+        return observe(Labelled(probes=[(word, label)]))
+    return observe(Labelled([(WeakPicture(0, "k", np.eye(3), [word]), word, label)] * count))
 
 
 def test_averages_follow_the_batches():
     quality = LabelQuality()
-    quality.add(labelled("ab c"))
+    quality.add(observed("ab c"))
     assert quality.values == {"confidence": 1.0, "fallbacks": 0.0, "exact": 0.0}
     for _ in range(200):
-        quality.add(labelled("abc", confidence=0.5, fallback=True))
+        quality.add(observed("abc", confidence=0.5, fallback=True))
     assert quality.values["confidence"] == pytest.approx(0.5, abs=0.01)
     assert quality.values["fallbacks"] == pytest.approx(1, abs=0.01)
     assert quality.values["exact"] == pytest.approx(1, abs=0.01)
-    quality.add(labelled("a", truth=squares(0, 10), quads=squares(1)))
+    quality.add(observed("a", truth=squares(0, 10), quads=squares(1)))
     assert quality.values["characters"] == 0.5
     before = dict(quality.values)
-    quality.add(Labelled())
+    quality.add(Observed())
     assert quality.values == before
 
 
 def test_falling_under_the_floor_holds_back_and_recovering_lets_go():
     quality = LabelQuality(floor=0.7)
-    quality.add(labelled("abc", confidence=0.5, count=40))
+    quality.add(observed("abc", confidence=0.5, count=40))
     assert not quality.held_back, "too few words to judge"
-    quality.add(labelled("abc", confidence=0.5, count=40))
+    quality.add(observed("abc", confidence=0.5, count=40))
     assert quality.held_back
     for _ in range(100):
-        quality.add(labelled("abc", count=40))
+        quality.add(observed("abc", count=40))
     assert not quality.held_back
-    quality.add(labelled("ab", truth=squares(0, 10), quads=squares(50)))
+    quality.add(observed("ab", truth=squares(0, 10), quads=squares(50)))
     assert quality.held_back, "measured characters are believed before the confidence"
     other = LabelQuality(floor=0.7)
     other.load_state(quality.state())
@@ -97,5 +97,14 @@ def test_probes_are_labelled_beside_weak_words_only_and_never_drawn():
     assert [len(done.words), len(done.probes), done.read] == [1, 1, 2]
     assert batch.maps_B2hw[0, 0, :30].max() == 0
     quality = LabelQuality()
-    quality.add(done)
+    quality.add(observe(done))
     assert quality.values["characters"] == 1
+
+
+def test_what_processes_observe_together_is_what_one_would_have_observed():
+    parts = [observed("abc", confidence=0.3, found=2), observed("ab", truth=squares(0, 10), quads=squares(1))]
+    parts.append(observed("abcd", confidence=0.7, fallback=True, count=2))
+    parts[0].read, parts[2].read, parts[2].whole = 4, 5, 1
+    whole = together(parts)
+    assert whole == Observed([0.3, 0.7, 0.7], [False, True, True], [False, True, True], 1, 2, 9, 1)
+    assert together(parts[:1]) == parts[0]
