@@ -37,6 +37,27 @@ def check_device(trainer: dict[str, Any], in_sweep: bool) -> None:
             "trainer=ddp inside a sweep: every process would compose its own job and train another model; "
             "sweep with one device per job, or run ddp without -m"
         )
+    synchronise_norms(trainer)
+
+
+def synchronise_norms(trainer: dict[str, Any]) -> bool:
+    """Whether several processes normalise their batches together, as the config says; by itself, where torch can: on GPUs.
+
+    Otherwise each process normalises by the statistics of its own part of the batch, and the running statistics, which validation
+    and deployment use, are those of the first process.
+
+    Raises:
+        ValueError: it is asked for on a CPU.
+    """
+    chosen = trainer.get("sync_batchnorm", "auto")
+    gpu = trainer["accelerator"] != "cpu" and torch.cuda.is_available()
+    if chosen not in ("auto", True, False):
+        raise ValueError(f"trainer.sync_batchnorm={chosen}: give auto, true or false")
+    if chosen is True and not gpu:
+        raise ValueError(
+            "trainer.sync_batchnorm=true: torch synchronises batch normalisation on GPUs only; leave it at auto, or give false"
+        )
+    return gpu if chosen == "auto" else bool(chosen)
 
 
 def prepare_torch(threads: int | None, seed: int) -> None:

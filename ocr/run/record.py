@@ -31,8 +31,9 @@ PACKAGES = (
 
 
 def leads() -> bool:
-    """Whether this process is the one of its run that writes and prints (rank 0 of several)."""
-    return next((os.environ[k] for k in ("RANK", "LOCAL_RANK") if k in os.environ), "0") == "0"
+    """Whether this process is the one of its run that writes and prints: rank 0 of those that torchrun, Lightning or srun started."""
+    names = ("RANK", "LOCAL_RANK", *(["SLURM_PROCID"] if os.environ.get("SLURM_NTASKS", "1") != "1" else []))
+    return next((os.environ[name] for name in names if name in os.environ), "0") == "0"
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -16,7 +16,6 @@ import pytorch_lightning as pl
 from ocr import sweep
 from ocr.config import Config, as_yaml, build, plain, set_names, sweep_job, unnamed_choices
 from ocr.data.datamodule import DataModule
-from ocr.data.processes import die_with_parent
 from ocr.run import checkpoint, hardware
 from ocr.run.announce import show_config, show_data, show_end
 from ocr.run.callbacks import ReproducibleSteps, Rows, SkippedSamples
@@ -28,6 +27,7 @@ from ocr.run.label_watch import LabelWatch
 from ocr.run.logging import PREDICTIONS, Journal
 from ocr.run.pictures import Pictures
 from ocr.run.progress import ProgressLine
+from ocr.run.ranks import LOST_CONTACT, Watch, follow, lost_contact, lost_line
 from ocr.run.recipe import recipe_label
 from ocr.run.record import RunRecord, Status, forget_peak_memory, leads, write_atomically
 from ocr.run.saving import Checkpoints, Interrupted, WholeFiles
@@ -60,7 +60,7 @@ def train(config: Config) -> float:
     """
     console.quiet = not leads()
     if not leads():
-        die_with_parent()
+        follow()
     if config.get("task") is None:
         raise ValueError("no model is chosen; for example model=craft or model=trba")
     settings = plain(config)
@@ -85,6 +85,8 @@ def train(config: Config) -> float:
             return 0.0  # Lightning kills all processes of a run when one of them fails
         raise KeyboardInterrupt(str(stop)) from stop
     except Exception as error:
+        if not leads() and lost_contact(error):
+            raise SystemExit(LOST_CONTACT) from error  # the process that leads says it once
         readable = _readable(error, folder)
         _tell(readable, folder)
         if readable is error:
@@ -93,7 +95,9 @@ def train(config: Config) -> float:
 
 
 def _readable(error: Exception, folder: Path) -> Exception:
-    """A place that cannot be written, or a number that is none, as one line; any other error as it is."""
+    """A place that cannot be written, a number that is none, or a lost process as one line; any other error as it is."""
+    if lost_contact(error):
+        return ValueError(lost_line(folder))
     if isinstance(error, FloatingPointError):
         kept = folder / checkpoint.LAST
         return ValueError(f"{error}; {kept} is from before it" if kept.exists() else str(error))
@@ -200,7 +204,8 @@ class _Run:
             console.print(f"resuming {self.last} at step {step}", highlight=False)
         try:
             if step < record.max_steps:
-                trainer.fit(module, datamodule=data, ckpt_path=self.last if step else None, weights_only=True)
+                with Watch(trainer, self.folder, lambda line: self._lost(line, trainer.global_step, callbacks)):
+                    trainer.fit(module, datamodule=data, ckpt_path=self.last if step else None, weights_only=True)
             if leads():
                 self._finish()
         except BaseException as error:
@@ -308,6 +313,7 @@ class _Run:
             strategy=chosen["strategy"],
             precision=hardware.precision(chosen),
             deterministic=chosen["deterministic"],
+            sync_batchnorm=hardware.synchronise_norms(chosen),
             max_steps=length["max_steps"],
             max_epochs=-1,
             val_check_interval=length["val_every"],
@@ -344,6 +350,11 @@ class _Run:
         line = str(error) if isinstance(error, ValueError | Interrupted) else f"{type(error).__name__}: {error}"
         with suppress(OSError):  # a full disk must not hide why the run ended
             self._end("interrupted" if stopped else "failed", step, callbacks, line)
+
+    def _lost(self, line: str, step: int, callbacks: _Callbacks) -> None:
+        """Note the end from another thread, while this process waits for one that has gone."""
+        with suppress(OSError):
+            self._end("failed", step, callbacks, line)
 
     def _end(self, status: Status, step: int, callbacks: _Callbacks, error: str | None = None) -> None:
         self.record.undecodable = callbacks.skipped.found()
