@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 DATA   ?= data/demo
 RUNS   ?= runs/demo
+SOAK   ?= 45
 TORCH  ?= 2.13.0
 CV2    := $(shell sed -n 's/.*"opencv-python==\([0-9.]*\)".*/\1/p' pyproject.toml)
 BIN    := $(VENV)/bin
@@ -11,7 +12,7 @@ DONE   := $(VENV)/.installed
 BENCH  := OMP_NUM_THREADS=1 $(BIN)/python -m experiments.bench
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-data test test-slow bench-boxes bench-craft bench-data-prep bench-maps bench-metrics bench-pseudo-labels bench-render bench-str lint types format clean-demo
+.PHONY: help install demo demo-data test test-slow bench-boxes bench-craft bench-data-prep bench-maps bench-metrics bench-pseudo-labels bench-render bench-str soak soak-sweep lint types format clean-demo
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +73,12 @@ bench-render: $(DONE)  ## rendered crops and scenes a second on one core in thre
 
 bench-str: $(DONE)  ## attention decoding, training in bf16, reading words and label start-up, each against its plain form
 	@$(BENCH).str
+
+soak: $(DONE)  ## train for SOAK minutes (45) on one core, sample the memory each minute, and say whether it grows
+	@OMP_NUM_THREADS=1 $(BIN)/python -m experiments.soak --minutes $(SOAK)
+
+soak-sweep: $(DONE)  ## train 100 cells of the grid in one process and count the files and threads they leave
+	@OMP_NUM_THREADS=1 $(BIN)/python -m experiments.soak_sweep
 
 lint: $(DONE)  ## ruff: style and mistakes
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
