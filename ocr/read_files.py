@@ -61,6 +61,17 @@ SHOWN_SIDE = 960
 """Longer side of the pictures on that page, pixels."""
 
 
+def check_formats(names: Sequence[str]) -> None:
+    """Refuse what is no format.
+
+    Raises:
+        ValueError: one line.
+    """
+    unknown = [name for name in names if name not in FORMATS]
+    if unknown:
+        raise ValueError(f"format {unknown[0]!r}: choose from {', '.join(FORMATS)}")
+
+
 @dataclass
 class Output:
     """A folder with what was read: files ``NAME.ENDING`` for every picture, and one page with all of them.
@@ -75,14 +86,12 @@ class Output:
 
     folder: Path
     formats: Sequence[str]
-    taken: set[str] = field(default_factory=set)
-    sections: list[html.Html] = field(default_factory=list)
-    words: int = 0
+    taken: set[str] = field(default_factory=set, init=False)
+    sections: list[html.Html] = field(default_factory=list, init=False)
+    words: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.formats if name not in FORMATS]
-        if unknown:
-            raise ValueError(f"format {unknown[0]!r}: choose from {', '.join(FORMATS)}")
+        check_formats(self.formats)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:

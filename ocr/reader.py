@@ -84,14 +84,20 @@ class Reader:
         down = word.way.direction == "stacked"
         upright = word.crop.turned(word.way.turn)
         units = clusters(reading.text)
-        # on a stacked word that was read standing, places go across the characters
-        known = reading.places if not down or self.choice.turns_tall else []
-        if known:
-            starts = np.cumsum([0, *map(len, units)])[:-1]
-            known = np.add.reduceat(known, starts) / np.array([len(unit) for unit in units])
+        known = self._centres(reading, [len(unit) for unit in units], down)
         room = self.margin / (1 + 2 * self.margin)
         quads = character_quads(len(units), upright, detection.characters, known, down, room)
         return replace(detection, characters=np.repeat(quads, [len(unit) for unit in units], axis=0)), reading
+
+    def _centres(self, reading: Reading, lengths: Sequence[int], down: bool) -> list[float]:
+        """Places of the characters, of which some are written with several code points; none where they are unknown.
+
+        On a stacked word that was read standing, the recogniser's places go across the characters.
+        """
+        if len(reading.places) != sum(lengths) or (down and not self.choice.turns_tall):
+            return []
+        ends = np.cumsum(lengths)
+        return [float(np.mean(reading.places[end - n : end])) for end, n in zip(ends.tolist(), lengths, strict=True)]
 
 
 def _ordered(words: list[tuple[Detection, Reading]]) -> list[tuple[Detection, Reading]]:

@@ -78,7 +78,6 @@ class Choice:
 
     Args:
         recognizer: reads the crops.
-        margin: unused room around each word, see :func:`ocr.straighten.straighten`.
     """
 
     def __init__(self, recognizer: Reads) -> None:
@@ -143,19 +142,18 @@ class Choice:
 
 def _voted(page: Sequence[Candidate]) -> int:
     """The quarter that the larger part of a picture's text speaks for, 0 where none is."""
-    total = sum(word.weight for word in page)
+    half = sum(word.weight for word in page) / 2
+    turned = [
+        (word, word.way.turn)
+        for word in page
+        if word.way is not None and word.plausible(word.way) and word.way.turn != ways(word.detection)[0].turn
+    ]
+    if sum(word.weight for word, _ in turned) <= half:
+        return 0
     for quarter in OTHERS:
-        votes = sum(word.weight for word in page if _speaks_for(word, quarter))
-        if 2 * votes > total:
+        if sum(word.weight for word, turn in turned if ways(word.detection, quarter)[0].turn == turn) > half:
             return quarter
     return 0
-
-
-def _speaks_for(word: Candidate, quarter: int) -> bool:
-    if word.way is None or not word.plausible(word.way):
-        return False
-    first, upright = ways(word.detection, quarter)[0].turn, ways(word.detection)[0].turn
-    return word.way.turn == first != upright
 
 
 def _sense(page: Sequence[Candidate], quarter: int) -> float:

@@ -54,10 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print what is read and write the files asked for; 1 when a picture could not be read."""
     from ocr import deployed
-    from ocr.read_files import read_files
+    from ocr.read_files import check_formats, read_files
     from ocr.reader import Reader
 
     formats = [] if arguments.format == "none" else arguments.format.split(",")
+    check_formats(formats)
     if arguments.batch < 1:
         raise ValueError(f"--batch {arguments.batch}: read at least one picture at a time")
     inference = _preset(arguments.inference)
