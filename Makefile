@@ -12,7 +12,7 @@ DONE   := $(VENV)/.installed
 BENCH  := OMP_NUM_THREADS=1 $(BIN)/python -m experiments.bench
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-data test test-slow bench-boxes bench-craft bench-data-prep bench-maps bench-metrics bench-pseudo-labels bench-render bench-str soak soak-sweep lint types format clean-demo
+.PHONY: help install demo demo-data test test-slow bench-boxes bench-craft bench-data-prep bench-maps bench-metrics bench-pseudo-labels bench-read bench-render bench-str soak soak-sweep lint types format clean-demo
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ bench-metrics: $(DONE)  ## seconds in which each detection protocol scores 500 p
 
 bench-pseudo-labels: $(DONE)  ## pseudo labels that reach the loss a second against one word at a time, and their share of a training step
 	@$(BENCH).pseudo_labels
+
+bench-read: $(DONE)  ## seconds to read a picture on one core and two, part by part, and memory for a large one (PAIR="DETECTOR RECOGNIZER")
+	@$(BENCH).read $(PAIR)
 
 bench-render: $(DONE)  ## rendered crops and scenes a second on one core in three languages, and a worker's memory
 	@$(BENCH).render
