@@ -39,7 +39,7 @@ def paint_backdrop(look: Look, palette: Palette, rng: np.random.Generator, heigh
     tone = _cut(family, rng, height, width)
     if rng.random() < 0.25:
         palette = palette[::-1]
-    return cv2.LUT(cv2.merge([tone, tone, tone]), np.ascontiguousarray(palette[:, None]))
+    return cv2.applyColorMap(tone, np.ascontiguousarray(palette[:, None]))
 
 
 def draw_backdrop(look: Look, rng: np.random.Generator, height: int, width: int) -> Image:

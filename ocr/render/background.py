@@ -268,4 +268,4 @@ def paint_background(family: str, palette: Palette, rng: np.random.Generator, he
     index = np.clip(tone * 255, 0, 255).astype(np.uint8)
     if rng.random() < 0.25:
         palette = palette[::-1]
-    return cv2.LUT(cv2.merge([index, index, index]), np.ascontiguousarray(palette[:, None]))
+    return cv2.applyColorMap(index, np.ascontiguousarray(palette[:, None]))

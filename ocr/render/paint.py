@@ -19,11 +19,15 @@ def blend(image: Image, coverage: Coverage, colour: NDArray[np.float32], strengt
     alpha = coverage.alpha if strength == 1 else cv2.convertScaleAbs(coverage.alpha, alpha=strength)
     height, width = alpha.shape
     window = image[coverage.y : coverage.y + height, coverage.x : coverage.x + width]
-    weight = cv2.merge([alpha, alpha, alpha])
-    paint = np.empty_like(weight)
-    paint[...] = colour
-    under = cv2.multiply(window, 255 - weight, scale=1 / 255)
-    window[...] = cv2.add(under, cv2.multiply(paint, weight, scale=1 / 255))
+    weight = cv2.merge((alpha, alpha, alpha))
+    under = cv2.multiply(window, cv2.bitwise_not(weight), scale=1 / 255)
+    if colour.ndim == 1:
+        red, green, blue = colour.tolist()
+        over = cv2.multiply(weight, (int(red), int(green), int(blue), 0), scale=1 / 255)
+    else:
+        paint = colour.astype(np.uint8)
+        over = cv2.multiply(paint if paint.shape[1] == width else cv2.repeat(paint, 1, width), weight, scale=1 / 255)
+    cv2.add(under, over, window)
 
 
 def paint_word(
@@ -55,11 +59,11 @@ def paint_word(
     if style.gradient:
         rows = len(ink.alpha)
         ramp = (np.arange(rows, dtype=np.float32) / rows - 0.5) * np.float32(style.gradient)
-        colour = np.clip(fill + ramp[:, None, None], 0, 255)
+        colour = np.minimum(np.maximum(fill + ramp[:, None, None], 0), 255)
     if style.texture:
         height, width = ink.alpha.shape
         grain = noise(rng, height, width, 3, 5) - np.float32(0.5)
-        colour = np.clip(colour + grain[:, :, None] * np.float32(style.texture), 0, 255)
+        colour = np.minimum(np.maximum(colour + grain[:, :, None] * np.float32(style.texture), 0), 255)
     if style.emboss:
         _paint_emboss(image, placed, ink, rng)
     blend(image, ink, colour)
@@ -70,11 +74,12 @@ def ink_contrast(image: Image, letters: Coverage | None) -> float:
     """How far the mean of letters and the mean of what is around them in their window lie apart, in grey levels (of green)."""
     if letters is None:
         return 0.0
-    alpha = letters.alpha.astype(np.float32)
+    alpha = letters.alpha
     height, width = alpha.shape
-    window = image[letters.y : letters.y + height, letters.x : letters.x + width, 1].astype(np.float32)
-    ink, whole = float(alpha.sum()), 255.0 * alpha.size
-    inside, total = float(np.vdot(window, alpha)), 255.0 * float(window.sum())
+    window = cv2.extractChannel(image[letters.y : letters.y + height, letters.x : letters.x + width], 1)
+    ink, whole = cv2.sumElems(alpha)[0], 255.0 * alpha.size
+    inside = float(window.astype(np.float32).ravel().dot(alpha.astype(np.float32).ravel()))
+    total = 255.0 * cv2.sumElems(window)[0]
     return abs(inside / max(ink, 1.0) - (total - inside) / max(whole - ink, 1.0)) if ink else 0.0
 
 

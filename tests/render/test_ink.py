@@ -288,3 +288,16 @@ def test_ranges_are_respected_by_drawn_styles() -> None:
         values = [getattr(s, name) for s in styles if getattr(s, name)]
         assert values
         assert all(min(0, span.low) <= v <= span.high for v in values)
+
+
+def test_blending_rounds_both_parts_for_every_coverage_and_level() -> None:
+    alpha = np.tile(np.arange(256, dtype=np.uint8), (256, 1))
+    under, over = (np.repeat(np.arange(256, dtype=np.uint8)[:, None], 256, 1)[::step] for step in (1, -1))
+    mixed = np.rint(under * (255.0 - alpha) / 255) + np.rint(over * alpha.astype(float) / 255)
+    image = np.repeat(under[:, :, None], 3, 2)
+    blend(image, Coverage(alpha, 0, 0), np.repeat(over[:, :1, None], 3, 2).astype(np.float32))
+    np.testing.assert_array_equal(image, np.repeat(np.minimum(mixed, 255)[:, :, None], 3, 2))
+    for row in (0, 1, 100, 254, 255):
+        image = np.repeat(under[row : row + 1, :, None], 3, 2)
+        blend(image, Coverage(alpha[:1], 0, 0), np.full(3, over[row, 0], np.float32))
+        np.testing.assert_array_equal(image[0, :, 1], np.minimum(mixed[row], 255))
