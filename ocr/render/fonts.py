@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import re
+from collections import deque
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -29,8 +30,10 @@ WEIGHTS = {
 
 _ABSENT = "\U0010fffe"  # a non-character: every font answers it with its "missing glyph" box
 _KERNING_SIZE = 200
-_KEPT_GLYPHS = 3500
-"""Per face; the oldest is drawn again when it is needed, so that large scripts do not fill the memory."""
+_KEPT_BYTES = 128 << 20
+"""Of the glyphs of all faces; the oldest is drawn again when it is needed, so that large scripts do not fill the memory."""
+_GLYPH_OVERHEAD = 500
+"""Bytes that a kept glyph takes besides its pixels, about."""
 _KERNED = frozenset("AFLPTVWY17.,'\"-")
 """Characters whose slanted or open sides leave a gap beside others; a pair without any of them hardly moves."""
 _LAST_KERNED = "\u2dff"
@@ -162,6 +165,32 @@ def _opened(spec: FaceSpec, size: int, shaping: bool) -> ImageFont.FreeTypeFont:
     return font
 
 
+Glyphs = dict[tuple[str, int], Glyph]
+"""By character and size; the size is negative for text that runs from top to bottom."""
+
+
+class _Kept:
+    """The glyphs of all faces of a process, at most :data:`_KEPT_BYTES` of them."""
+
+    def __init__(self) -> None:
+        self._entries: deque[tuple[Glyphs, tuple[str, int], int]] = deque()
+        self._bytes = 0
+
+    def add(self, glyphs: Glyphs, key: tuple[str, int], glyph: Glyph) -> None:
+        """Keep a glyph of a face, and let the oldest of all faces go while there are too many."""
+        cost = glyph.mask.size + _GLYPH_OVERHEAD
+        glyphs[key] = glyph
+        self._entries.append((glyphs, key, cost))
+        self._bytes += cost
+        while self._bytes > _KEPT_BYTES:
+            oldest, place, freed = self._entries.popleft()
+            del oldest[place]
+            self._bytes -= freed
+
+
+_kept = _Kept()
+
+
 class Face:
     """A face that knows its glyphs, their advances and their kerning, and keeps what it has drawn.
 
@@ -173,7 +202,7 @@ class Face:
         self.spec = spec
         self.kin = kin
         self._probe = SIZES[3] if kin is None else COARSE_SIZES[1]
-        self._glyphs: dict[tuple[str, int], Glyph] = {}
+        self._glyphs: Glyphs = {}
         self._advances: dict[str, float] = {}
         self._kerning: dict[tuple[str, str], float] = {}
         self._depths: dict[str, float] = {}
@@ -193,20 +222,22 @@ class Face:
 
     def _keep(self, character: str, size: int, upright: bool) -> Glyph:
         """Make a glyph and keep it; with kin, a smaller one is the average of the next larger one."""
-        smaller = self.kin is not None and size < COARSE_SIZES[-1]
-        larger = COARSE_SIZES[COARSE_SIZES.index(size) + 1] if smaller else size
-        if smaller and larger < COARSE_SIZES[-1]:
-            glyph = (self.upright if upright else self.glyph)(character, larger)
+        if self.kin is None:
+            glyph = self.draw(character, size, upright)
+        elif size == COARSE_SIZES[-1]:
+            glyph = _just_drawn(self, character, upright)
         else:
-            glyph = self._draw(character, larger, upright)
-        if smaller:
+            larger = COARSE_SIZES[COARSE_SIZES.index(size) + 1]
+            # Of an alphabet the largest glyphs are all needed before long; of thousands of ideographs they fill the memory.
+            kept = larger < COARSE_SIZES[-1] or character <= _LAST_KERNED
+            draw = self.upright if upright else self.glyph
+            glyph = draw(character, larger) if kept else _just_drawn(self, character, upright)
             glyph = _shrunk(glyph, larger // size)
-        if len(self._glyphs) >= _KEPT_GLYPHS:
-            del self._glyphs[next(iter(self._glyphs))]
-        self._glyphs[character, -size if upright else size] = glyph
+        _kept.add(self._glyphs, (character, -size if upright else size), glyph)
         return glyph
 
-    def _draw(self, character: str, size: int, upright: bool) -> Glyph:
+    def draw(self, character: str, size: int, upright: bool) -> Glyph:
+        """A glyph that is drawn anew."""
         # A cluster of several code points needs shaping; a single one is itself.
         font = self._largest() if self.kin is not None else _opened(self.spec, size, upright or len(character) > 1)
         if upright:
@@ -259,15 +290,16 @@ class Face:
         """What the font adds to the left character's advance before the right one, in em (mostly negative)."""
         if self.kin is not None:
             return self.kin.kerning(left, right) if left in _KERNED or right in _KERNED else 0.0
-        pair = (left, right)
-        kern = self._kerning.get(pair)
-        if kern is None and (left > _LAST_KERNED or right > _LAST_KERNED):
-            kern = self._kerning[pair] = 0.0
-        if kern is None:
-            font = _opened(self.spec, _KERNING_SIZE, True)
-            # Letters are drawn one by one, so a pair must not be measured as a ligature.
-            length = font.getlength(left + right, features=["-liga", "-clig", "-calt"]) / _KERNING_SIZE
-            kern = self._kerning[pair] = length - self.advance(left) - self.advance(right)
+        kern = self._kerning.get((left, right))
+        return self._measure_kerning(left, right) if kern is None else kern
+
+    def _measure_kerning(self, left: str, right: str) -> float:
+        if left > _LAST_KERNED or right > _LAST_KERNED:
+            return 0.0
+        font = _opened(self.spec, _KERNING_SIZE, True)
+        # Letters are drawn one by one, so a pair must not be measured as a ligature.
+        length = font.getlength(left + right, features=["-liga", "-clig", "-calt"]) / _KERNING_SIZE
+        kern = self._kerning[left, right] = length - self.advance(left) - self.advance(right)
         return kern
 
     def has(self, text: str) -> bool:
@@ -299,12 +331,13 @@ def _cut_out(drawn: tuple[Any, tuple[int, int]]) -> Glyph:
     core, (left, top) = drawn
     if not all(core.size):
         return Glyph(np.zeros((0, 0), np.uint8), 0, 0)
-    mask = np.asarray(Image.Image()._new(core))
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
+    image = Image.Image()._new(core)
+    inked = image.getbbox()
+    if inked is None:
         return Glyph(np.zeros((0, 0), np.uint8), 0, 0)
-    tight = np.ascontiguousarray(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
-    return Glyph(tight, int(left) + int(columns[0]), int(top) + int(rows[0]))
+    if inked != (0, 0, *image.size):
+        image = image.crop(inked)
+    return Glyph(np.asarray(image), int(left) + inked[0], int(top) + inked[1])
 
 
 def _shrunk(glyph: Glyph, factor: int) -> Glyph:
@@ -318,6 +351,12 @@ def _shrunk(glyph: Glyph, factor: int) -> Glyph:
     y, x = glyph.top - top * factor, glyph.left - left * factor
     padded[y : y + height, x : x + width] = glyph.mask
     return Glyph(cv2.resize(padded, (right - left, bottom - top), interpolation=cv2.INTER_AREA), left, top)
+
+
+@lru_cache(maxsize=256)
+def _just_drawn(face: Face, character: str, upright: bool) -> Glyph:
+    """A glyph at the largest coarse size, kept while a few words are made: they ask for a smaller one first, to measure it."""
+    return face.draw(character, COARSE_SIZES[-1], upright)
 
 
 @lru_cache(maxsize=512)
