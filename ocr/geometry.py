@@ -15,9 +15,11 @@ Matrix = NDArray[np.float64]
 def transform(matrix: Matrix, points: ArrayLike) -> NDArray[np.float32]:
     """Apply a homography to points of shape (..., 2)."""
     p = np.asarray(points, np.float64)
-    q = p @ matrix[:2, :2].T + matrix[:2, 2]
-    scale = p @ matrix[2, :2] + matrix[2, 2]
-    return (q / scale[..., None]).astype(np.float32)
+    # One product for all points: numpy multiplies stacks one by one, and @ has twice the overhead of dot on so few.
+    flat = p.reshape(-1, 2)
+    q = flat.dot(matrix[:2, :2].T) + matrix[:2, 2]
+    q /= (flat.dot(matrix[2, :2]) + matrix[2, 2])[:, None]
+    return q.astype(np.float32).reshape(p.shape)
 
 
 def bounding_quad(points: Points) -> Points:

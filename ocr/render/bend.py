@@ -17,6 +17,8 @@ Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
 
 _STEPS = np.linspace(0, 1, 9)
+FINE_STEPS = np.linspace(0, 1, 33)
+"""Steps along a side for :func:`edge` when its outline must hold everything that is bent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def edge(box: Box, steps: Array = _STEPS) -> Array:
 
 def bent_box(bend: Bend, box: Box) -> Box:
     """The upright rectangle around a bent box."""
-    outline = edge(box, np.linspace(0, 1, 33))
+    outline = edge(box, FINE_STEPS)
     # The extreme points of an arc lie at its middle or its ends, those of a wave between any two points.
     slack = bend.amplitude * 0.02 if isinstance(bend, Wave) else 0.0
     x, y = bend.forward(outline[:, 0], outline[:, 1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from ocr.charset import clusters
 from ocr.geometry import Matrix, transform
-from ocr.render.bend import Bend, edge, frames_around
+from ocr.render.bend import FINE_STEPS, Bend, edge, frames_around
 from ocr.render.binding import Chance
 from ocr.render.fonts import SIZES, Face, Glyph
 from ocr.render.look import Letters
@@ -24,9 +25,11 @@ SOFT_EDGE = 0.4
 """By how much warping blurs the edge of ink, in pixels of the kept size."""
 
 _HALF = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
+_CORNERS = np.array([0, 1, 2, 1, 2, 3, 0, 3])
+"""Of a box (left, top, right, bottom): the coordinates of its corners, clockwise from the top left."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Style:
     """How the letters of one block are drawn.
 
@@ -134,9 +137,15 @@ def ink_height(text: str, style: Style, size: int = SIZES[-1], vertical: bool = 
         uprights = [style.face.upright(c, size) for c in clusters(text) if not c.isspace()]
         left, right = min(g.left for g in uprights), max(g.left + g.mask.shape[1] for g in uprights)
         return (right - left) / size + 2 * style.extra_ink
-    glyphs = [style.face.glyph(c, size) for c in clusters(text) if not c.isspace()]
-    top = min(g.top for g in glyphs)
-    bottom = max(g.top + len(g.mask) for g in glyphs)
+    top, bottom = 1 << 30, -(1 << 30)
+    for character in clusters(text):
+        if not character.isspace():
+            glyph = style.face.glyph(character, size)
+            above, below = glyph.top, glyph.top + len(glyph.mask)
+            if above < top:
+                top = above
+            if below > bottom:
+                bottom = below
     return (bottom - top) / size + 2 * style.extra_ink
 
 
@@ -174,13 +183,19 @@ def set_word(text: str, style: Style, size: int, vertical: bool = False) -> SetW
             pens.append((place, 0))
         starts.append(place + along - reach)
         ends.append(place + along + length + reach)
-        low, high = min(low, across), max(high, across + breadth)
+        if across < low:
+            low = across
+        if across + breadth > high:
+            high = across + breadth
         pen += advance
     low, high = low - reach, high + reach
     first, last = min(starts), max(ends)
     for i in range(len(units) - 1):
         middle = (ends[i] + starts[i + 1]) / 2
-        ends[i], starts[i + 1] = max(ends[i], middle), min(starts[i + 1], middle)
+        if middle > ends[i]:
+            ends[i] = middle
+        if middle < starts[i + 1]:
+            starts[i + 1] = middle
     if vertical:
         boxes = np.array([(low, a, high, b) for a, b in zip(starts, ends, strict=True)])
         return SetWord(text, style, size, units, pens, glyphs, boxes, (low, first, high, last), True)
@@ -194,7 +209,7 @@ def _reach(style: Style, size: int) -> float:
     if style.face.kin is None or grown <= 0.02:
         return grown_by(grown) + SOFT_EDGE
     # Of thin letters at small sizes, more than 1 % of the ink lies in the last, partly covered pixel.
-    return float(np.ceil(grown)) + SOFT_EDGE
+    return math.ceil(grown) + SOFT_EDGE
 
 
 def word_mask(word: SetWord, only: int | None = None, outlined: bool = False) -> tuple[Mask, int, int]:
@@ -204,24 +219,29 @@ def word_mask(word: SetWord, only: int | None = None, outlined: bool = False) ->
     """
     style = word.style
     reach = style.extra_ink * word.size
-    pad = 1 + int(np.ceil(reach))
+    pad = 1 + math.ceil(reach)
     left, top, right, bottom = word.box
-    x0, y0 = int(np.floor(left)) - pad, int(np.floor(top)) - pad
-    mask = np.zeros((int(np.ceil(bottom)) + pad - y0, int(np.ceil(right)) + pad - x0), np.uint8)
+    x0, y0 = math.floor(left) - pad, math.floor(top) - pad
+    mask = np.zeros((math.ceil(bottom) + pad - y0, math.ceil(right) + pad - x0), np.uint8)
+    right, bottom = 0, 0
     for i, (glyph, (pen_x, pen_y)) in enumerate(zip(word.glyphs, word.pens, strict=True)):
         if only is not None and i != only:
             continue
         y, x = pen_y + glyph.top - y0, pen_x + glyph.left - x0
         h, w = glyph.mask.shape
         window = mask[y : y + h, x : x + w]
-        np.maximum(window, glyph.mask, out=window)
+        if x >= right or y >= bottom:
+            window[...] = glyph.mask
+        else:
+            cv2.max(window, glyph.mask, window)
+        right, bottom = max(right, x + w), max(bottom, y + h)
     mask = thicken(mask, reach if outlined else style.bold * word.size)
     if style.dots and not outlined:
         mask = cv2.min(mask, _dot_pattern(max(3, round(style.dots * word.size)), *mask.shape))
     return mask, x0, y0
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def _dot_tile(period: int) -> Mask:
     """Round dots, 1024 x 2048 pixels: what the lamps of a display or the needles of a printer can show."""
     place = (np.arange(period) + 0.5) / period - 0.5
@@ -254,7 +274,7 @@ def thicken(mask: Mask, radius: float) -> Mask:
 def grown_by(radius: float) -> float:
     """How far :func:`thicken` moves the edge that holds 99 % of ink: fractions of a pixel reach farther than their weight."""
     whole = int(radius)
-    return whole + float(np.sqrt(radius - whole)) if radius > 0.02 else 0.0
+    return whole + math.sqrt(radius - whole) if radius > 0.02 else 0.0
 
 
 def shear(slant: float) -> Matrix:
@@ -283,8 +303,9 @@ class PlacedWord:
         if self.bend is not None:
             boxes = np.array([self._in_plane(box) for box in self.word.boxes.tolist()])
             return transform(self.matrix, frames_around(self.bend, boxes))
-        corners = self.word.boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)
-        return transform(self.matrix @ shear(self.word.style.slant), corners)
+        corners = self.word.boxes.take(_CORNERS, axis=1).reshape(-1, 4, 2)
+        slant = self.word.style.slant
+        return transform(self.matrix.dot(shear(slant)) if slant else self.matrix, corners)
 
     def polygon(self) -> Points:
         """The word's quad: the rectangle around its character quads, upright in the frame of its line; a bent word has 18 points."""
@@ -340,7 +361,7 @@ def cover(
         return _warp_bent(mask, x0, y0, placed, placed.bend, shape)
     # Shear about the baseline after moving the mask's corner to (x0, y0).
     slant = placed.word.style.slant
-    to_picture = placed.matrix @ np.array([[1.0, -slant, x0 - slant * y0], [0, 1, y0], [0, 0, 1]])
+    to_picture = placed.matrix.dot(np.array([[1.0, -slant, x0 - slant * y0], [0, 1, y0], [0, 0, 1]]))
     return warp(mask, to_picture, shape)
 
 
@@ -351,7 +372,7 @@ def warp(mask: Mask, to_picture: Matrix, shape: tuple[int, int], margin: int = 1
     right, bottom = min(int(right) + 1 + margin, shape[1]), min(int(bottom) + 1 + margin, shape[0])
     if left >= right or top >= bottom:
         return None
-    to_window = np.array([[1, 0, -0.5 - left], [0, 1, -0.5 - top], [0, 0, 1]]) @ to_picture @ _HALF
+    to_window = np.array([[1, 0, -0.5 - left], [0, 1, -0.5 - top], [0, 0, 1]]).dot(to_picture).dot(_HALF)
     size = (right - left, bottom - top)
     if abs(to_window[2, 0]) + abs(to_window[2, 1]) < 1e-12:
         alpha = cv2.warpAffine(mask, to_window[:2] / to_window[2, 2], size, flags=cv2.INTER_LINEAR)
@@ -365,8 +386,7 @@ def _warp_bent(mask: Mask, x0: int, y0: int, placed: PlacedWord, bend: Bend, sha
     slant, (x, y) = placed.word.style.slant, placed.origin
     (height, width), leans = mask.shape, (-slant * y0, -slant * (y0 + len(mask)))
     # So many points that the arc between two of them reaches less than a pixel beyond their chord.
-    steps = np.linspace(0, 1, 33)
-    outline = edge((x + x0 + min(leans), y + y0, x + x0 + width + max(leans), y + y0 + height), steps)
+    outline = edge((x + x0 + min(leans), y + y0, x + x0 + width + max(leans), y + y0 + height), FINE_STEPS)
     points = transform(placed.matrix, np.stack(bend.forward(outline[:, 0], outline[:, 1]), 1))
     (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
     left, top = max(int(left) - 2, 0), max(int(top) - 2, 0)
@@ -388,9 +408,10 @@ def bounds(matrix: Matrix, box: tuple[float, float, float, float]) -> tuple[floa
     """Left, top, right and bottom of a rectangle after a homography, in plain numbers: arrays of four are slow."""
     (a, b, c), (d, e, f), (g, h, i) = matrix.tolist()
     left, top, right, bottom = box
-    xs, ys = [], []
-    for x, y in ((left, top), (right, top), (right, bottom), (left, bottom)):
-        scale = g * x + h * y + i
-        xs.append((a * x + b * y + c) / scale)
-        ys.append((d * x + e * y + f) / scale)
+    gl, gr, ht, hb = g * left, g * right, h * top, h * bottom
+    one, two, three, four = gl + ht + i, gr + ht + i, gr + hb + i, gl + hb + i
+    al, ar, bt, bb = a * left, a * right, b * top, b * bottom
+    xs = (al + bt + c) / one, (ar + bt + c) / two, (ar + bb + c) / three, (al + bb + c) / four
+    dl, dr, et, eb = d * left, d * right, e * top, e * bottom
+    ys = (dl + et + f) / one, (dr + et + f) / two, (dr + eb + f) / three, (dl + eb + f) / four
     return min(xs), min(ys), max(xs), max(ys)
