@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr.render.background import FAMILIES, Palette, draw_palette
+from ocr.render.binding import Ahead
 from ocr.render.look import Look
 from ocr.seeding import generator
 from ocr.types import Image
@@ -35,9 +36,10 @@ def paint_backdrop(look: Look, palette: Palette, rng: np.random.Generator, heigh
     """
     if look.photos and rng.random() < PHOTO_SHARE:
         return _photo(look.photos, rng, height, width)
-    family = look.backgrounds[int(rng.random() * len(look.backgrounds))]
-    tone = _cut(family, rng, height, width)
-    if rng.random() < 0.25:
+    ahead = Ahead(rng, 6)
+    family = look.backgrounds[int(ahead.random() * len(look.backgrounds))]
+    tone = _cut(family, ahead, height, width)
+    if ahead.random() < 0.25:
         palette = palette[::-1]
     return cv2.applyColorMap(tone, np.ascontiguousarray(palette[:, None]))
 
@@ -55,7 +57,7 @@ def _texture(family: str, size: tuple[int, int], number: int) -> NDArray[np.uint
     return np.clip(tone * 255, 0, 255).astype(np.uint8)
 
 
-def _cut(family: str, rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
+def _cut(family: str, rng: Ahead, height: int, width: int) -> NDArray[np.uint8]:
     """A piece of a texture of the family, flipped at random; a texture that is too small is enlarged."""
     tall = height > width
     if tall:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ocr.render.binding import Ahead, Uniform
 from ocr.render.look import Colours, Tint
 from ocr.types import Image
 
@@ -224,12 +225,15 @@ FAMILIES: dict[str, Callable[[np.random.Generator, int, int], Tone]] = {
 """Background families by name."""
 
 
-def draw_colour(tint: Tint, rng: np.random.Generator) -> Colour:
+def draw_colour(tint: Tint, rng: Uniform) -> Colour:
     """An RGB colour, 0..255, from a box in HSV space."""
     hue, saturation, value = tint.hue.draw(rng) / 60, tint.saturation.draw(rng), tint.value.draw(rng) * 255
-    # Every channel falls from the full value to (1 - saturation) of it between 60 and 120 degrees from its own hue.
-    distances = (abs((channel - hue + 3) % 6 - 3) for channel in (0, 2, 4))
-    return np.array([value * (1 - saturation * min(max(d - 1, 0), 1)) for d in distances], np.float32)
+    channels = []
+    for channel in (0, 2, 4):
+        # Every channel falls from the full value to (1 - saturation) of it between 60 and 120 degrees from its own hue.
+        far = abs((channel - hue + 3) % 6 - 3) - 1
+        channels.append(value * (1 - saturation * (0 if far < 0 else 1 if far > 1 else far)))
+    return np.array(channels, np.float32)
 
 
 def luma_of(colour: Colour) -> float:
@@ -248,9 +252,10 @@ def with_luma(colour: Colour, luma: float) -> Colour:
 
 def draw_palette(colours: Colours, rng: np.random.Generator) -> Palette:
     """256 colours of one tint whose lumas span the look's ``tone`` range."""
-    tint = colours.background[int(rng.random() * len(colours.background))]
-    first, second = draw_colour(tint, rng), draw_colour(tint, rng)
-    span = colours.tone.draw(rng)
+    ahead = Ahead(rng, 8)
+    tint = colours.background[int(ahead.random() * len(colours.background))]
+    first, second = draw_colour(tint, ahead), draw_colour(tint, ahead)
+    span = colours.tone.draw(ahead)
     low = min(max(luma_of(first) - span / 2, 4), 251 - span)
     dark, light = with_luma(first, low), with_luma(second, low + span)
     return (dark + (light - dark) * _STEPS + 0.5).astype(np.uint8)

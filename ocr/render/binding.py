@@ -6,10 +6,27 @@ import dataclasses
 import difflib
 import types
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+
+
+class Ahead:
+    """The next ``count`` uniform draws of a generator, made in one call and handed out one by one.
+
+    They are the numbers that single draws would give, at a fraction of the time; who makes them must use them all.
+    """
+
+    __slots__ = ("random",)
+
+    def __init__(self, rng: np.random.Generator, count: int) -> None:
+        self.random: Callable[[], float] = iter(rng.random(count).tolist()).__next__
+
+
+Uniform = np.random.Generator | Ahead
+"""What hands out uniform numbers in [0, 1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +36,11 @@ class Range:
     low: float
     high: float
 
-    def draw(self, rng: np.random.Generator) -> float:
+    def draw(self, rng: Uniform) -> float:
         """A uniform draw."""
         return self.low + (self.high - self.low) * rng.random()
 
-    def draw_log(self, rng: np.random.Generator) -> float:
+    def draw_log(self, rng: Uniform) -> float:
         """A draw that is uniform in the logarithm, for sizes."""
         return self.low * (self.high / self.low) ** rng.random()
 
@@ -39,7 +56,7 @@ class Chance:
     probability: float
     range: Range
 
-    def draw(self, rng: np.random.Generator) -> float | None:
+    def draw(self, rng: Uniform) -> float | None:
         """The strength, or None when the effect does not occur.  Takes two draws either way."""
         draw = rng.random
         occurs, strength, span = draw() < self.probability, draw(), self.range

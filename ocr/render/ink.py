@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ocr.charset import clusters
 from ocr.geometry import Matrix, transform
 from ocr.render.bend import FINE_STEPS, Bend, edge, frames_around
-from ocr.render.binding import Chance
+from ocr.render.binding import Ahead, Chance, Uniform
 from ocr.render.fonts import SIZES, Face, Glyph
 from ocr.render.look import Letters
 from ocr.types import Points, Quads
@@ -65,26 +65,28 @@ def draw_style(letters: Letters, face: Face, rng: np.random.Generator) -> Style:
     """A style within the look's ranges."""
     # Thickening closes the counters of letters that are bold already.
     room = max(0.0, min(1.0, (900 - face.spec.weight) / 500))
+    later = (letters.texture, letters.emboss, letters.neon, letters.dots, letters.thermal)
+    ahead = Ahead(rng, 16 + 2 * (5 - later.count(None)))
     return Style(
         face=face,
-        width=letters.width.draw_log(rng),
-        slant=letters.slant.draw(rng) or 0.0,
-        spacing=letters.spacing.draw(rng) or 0.0,
-        bold=(letters.bold.draw(rng) or 0.0) * room,
-        outline=letters.outline.draw(rng) or 0.0,
-        shadow=letters.shadow.draw(rng) or 0.0,
-        shadow_angle=float(rng.random() * 2 * np.pi),
-        gradient=letters.gradient.draw(rng) or 0.0,
-        worn=letters.worn.draw(rng) or 0.0,
-        texture=drawn(letters.texture, rng),
-        emboss=drawn(letters.emboss, rng),
-        neon=drawn(letters.neon, rng),
-        dots=drawn(letters.dots, rng),
-        thermal=drawn(letters.thermal, rng),
+        width=letters.width.draw_log(ahead),
+        slant=letters.slant.draw(ahead) or 0.0,
+        spacing=letters.spacing.draw(ahead) or 0.0,
+        bold=(letters.bold.draw(ahead) or 0.0) * room,
+        outline=letters.outline.draw(ahead) or 0.0,
+        shadow=letters.shadow.draw(ahead) or 0.0,
+        shadow_angle=ahead.random() * 2 * math.pi,
+        gradient=letters.gradient.draw(ahead) or 0.0,
+        worn=letters.worn.draw(ahead) or 0.0,
+        texture=drawn(letters.texture, ahead),
+        emboss=drawn(letters.emboss, ahead),
+        neon=drawn(letters.neon, ahead),
+        dots=drawn(letters.dots, ahead),
+        thermal=drawn(letters.thermal, ahead),
     )
 
 
-def drawn(chance: Chance | None, rng: np.random.Generator) -> float:
+def drawn(chance: Chance | None, rng: Uniform) -> float:
     """The strength of an effect, 0 where it does not occur; an effect that the look does not have takes no draw."""
     return 0.0 if chance is None else chance.draw(rng) or 0.0
 

@@ -10,6 +10,7 @@ import numpy as np
 from ocr.geometry import quad_angle
 from ocr.render.backdrop import draw_backdrop
 from ocr.render.background import Colour, draw_colour, draw_palette, luma_of, paint_background, with_luma
+from ocr.render.binding import Ahead
 from ocr.render.camera import photograph
 from ocr.render.distractors import SIZES as DISTRACTOR_SIZES
 from ocr.render.distractors import draw_distractor
@@ -131,9 +132,10 @@ def letter_colour(
     ``boxes`` are left, top, right and bottom of each word.  The contrast is raised to 2.5 standard deviations of what lies behind (of faint
     letters, 1.2), so that texture does not drown the letters; where even black and white are too close, the farther of the two is taken.
     """
-    base = draw_colour(colours.text[int(rng.random() * len(colours.text))], rng)
-    wanted, factor = colours.contrast.draw(rng), 2.5
-    faint = drawn(colours.faint, rng)
+    ahead = Ahead(rng, 5 if colours.faint is None else 7)
+    base = draw_colour(colours.text[int(ahead.random() * len(colours.text))], ahead)
+    wanted, factor = colours.contrast.draw(ahead), 2.5
+    faint = drawn(colours.faint, ahead)
     if faint:
         wanted, factor = faint, 1.2
     lumas, rough = [], 0.0

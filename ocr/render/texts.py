@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import string
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ from ocr.render.vocabulary import Vocabulary, part_of, vocabulary
 from ocr.render.words import below, digits, pick, punctuate, word_key
 
 _KINDS = ("dictionary", "number", "price", "date", "code", "plate", "email", "random", "phrase")
+_weights = operator.attrgetter(*_KINDS)
 _TRIES = 200
 _KANA = "あいうえかきくけこさすせそたちつてとなにぬねのはひふほまみむめもやゆよらりるろわ"
 _REGIONS = (
@@ -63,7 +65,7 @@ def draw_script_text(
         spaces: whether there are phrases, and plates and dates keep theirs.
         accept: further condition, for example what a charset can spell.
     """
-    weights = tuple(getattr(words, kind) for kind in _KINDS)
+    weights = _weights(words)
     if not spaces:
         weights = (*weights[:-1], 0.0)
     for _ in range(_TRIES):
@@ -120,7 +122,7 @@ def _draw_kind(kind: str, script: str, words: Words, listed: Vocabulary, case: s
 
 
 def _word(words: Words, listed: Vocabulary, case: str, rng: np.random.Generator) -> str:
-    place = int(np.searchsorted(listed.cumulative(words.flatten), rng.random()))
+    place = int(listed.cumulative(words.flatten).searchsorted(rng.random()))
     text = listed.words[min(place, len(listed.words) - 1)]
     match case:
         case "upper":

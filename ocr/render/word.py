@@ -11,6 +11,7 @@ import numpy as np
 from ocr.render.backdrop import draw_backdrop
 from ocr.render.background import draw_palette, paint_background
 from ocr.render.bend import Bend, Wave, arc_over, bent_box
+from ocr.render.binding import Ahead
 from ocr.render.camera import photograph
 from ocr.render.ink import Coverage, PlacedWord, SetWord, Style, draw_style, drawn, ink_height, set_word, size_above
 from ocr.render.layout import CORNERS
@@ -124,7 +125,8 @@ def _background(look: Look, rng: np.random.Generator, size: tuple[int, int]) -> 
 
 def draw_bend(letters: Letters, word: SetWord, rng: np.random.Generator) -> Bend | None:
     """An arc or a wave for a horizontal word, or None; at most one of the two."""
-    arc, wave = drawn(letters.arc, rng), drawn(letters.wave, rng)
+    ahead = Ahead(rng, 4 - 2 * (letters.arc, letters.wave).count(None))
+    arc, wave = drawn(letters.arc, ahead), drawn(letters.wave, ahead)
     if word.vertical or len(word.units) < 3:
         return None
     if arc:
@@ -147,15 +149,17 @@ def _cut(
         half = (right - left) * height / word.height * word.style.width / 2, height / 2
     tilt = crop.perspective.draw(rng) * height
     tilts = rng.random((4, 2)) - 0.5
-    angle = np.radians(crop.rotation.draw(rng))
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    quad = ((CORNERS * half + tilt * tilts) @ turn).astype(np.float32)
+    ahead = Ahead(rng, 5)
+    angle = math.radians(crop.rotation.draw(ahead))
+    sine, cosine = float(np.sin(angle)), float(np.cos(angle))
+    turn = np.array([[cosine, -sine], [sine, cosine]])
+    quad = (CORNERS * half + tilt * tilts).dot(turn).astype(np.float32)
     upright = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32)
     placed = PlacedWord(word, cv2.getPerspectiveTransform(upright, quad), bend=bend)
     x0, y0, x1, y1 = placed.bounds()
-    margins = [crop.margin.draw(rng) * height for _ in range(4)]
+    margins = [crop.margin.draw(ahead) * height for _ in range(4)]
     x0, y0, x1, y1 = x0 - margins[0], y0 - margins[1], x1 + margins[2], y1 + margins[3]
-    placed.matrix = np.array([[1, 0, -x0], [0, 1, -y0], [0, 0, 1]]) @ placed.matrix
+    placed.matrix = np.array([[1, 0, -x0], [0, 1, -y0], [0, 0, 1]]).dot(placed.matrix)
     return placed, (max(math.ceil(x1 - x0), 4), max(math.ceil(y1 - y0), 4))
 
 
@@ -191,4 +195,4 @@ def _neighbour(look: Look, writing: Writing, placed: PlacedWord, rng: np.random.
     # Far from a short word its perspective runs over the horizon: the neighbour keeps only what is affine.
     flat = placed.matrix / placed.matrix[2, 2]
     flat[2, :2] = 0
-    return PlacedWord(other, flat @ shift)
+    return PlacedWord(other, flat.dot(shift))

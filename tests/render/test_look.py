@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from ocr.render.background import FAMILIES
+from ocr.render.binding import Ahead, Chance
 from ocr.render.look import Look, Range, Tint, load_look, look_folder
 
 NAMES = sorted(p.stem for p in look_folder().glob("*.yaml"))
@@ -139,3 +140,14 @@ def test_draws_cover_the_range_and_integers_include_both_ends() -> None:
     assert sorted(set(draws)) == [2, 3, 4, 5]
     logs = np.log([Range(1, 100).draw_log(rng) for _ in range(4000)])
     assert abs(logs.mean() - np.log(100) / 2) < 0.1
+
+
+def test_draws_made_ahead_are_those_made_one_by_one() -> None:
+    ranges, chance = [Range(-1, 3), Range(10, 11), Range(0, 0.5)], Chance(0.5, Range(2, 9))
+    one, other = np.random.default_rng(3), np.random.default_rng(3)
+    singly = [*(r.draw(one) for r in ranges), *(chance.draw(one) for _ in range(6)), ranges[1].draw_log(one)]
+    ahead = Ahead(other, 16)
+    drawn = [*(r.draw(ahead) for r in ranges), *(chance.draw(ahead) for _ in range(6)), ranges[1].draw_log(ahead)]
+    assert drawn == singly
+    assert None in drawn
+    assert one.random() == other.random()
