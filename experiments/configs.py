@@ -1,6 +1,6 @@
 """The present configs of a table's cells, and whether a row is of one of them.
 
-``results/configs/<hash>.json`` keeps what a hash stands for.  A row is of the present config when no value differs that both know: a
+``results/configs-<profile>/<hash>.json`` keeps what a hash stands for.  A row is of the present config when no value differs that both know: a
 key that the project has gained or lost since says nothing about what the old run computed.
 """
 
@@ -16,8 +16,6 @@ from experiments.rows import Row
 from experiments.study import Cell, Profile, Study
 from ocr.run.record import write_atomically
 
-FOLDER = "configs"
-
 
 def digest(config: dict[str, Any]) -> str:
     """Twelve hex digits over a flat config."""
@@ -32,7 +30,7 @@ class Configs:
     """
 
     def __init__(self, study: Study, profile: Profile, cells: Sequence[Cell]) -> None:
-        self.folder: Path = study.results / FOLDER
+        self.folder: Path = study.results / f"configs-{profile.name}"
         self.present = {cell.name: study.config(cell, profile) for cell in cells}
         self.hashes = {name: digest(config) for name, config in self.present.items()}
         self._fits: dict[tuple[str, str], bool] = {}

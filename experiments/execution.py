@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.configs import Configs
+from experiments.curves import curve
 from experiments.rows import Row, State
 from experiments.study import Cell, Evaluation, Profile, Study
 from ocr.config import CONF, from_yaml
@@ -190,6 +191,7 @@ class Job:
             self.configs.keep(self.cell.name),
             self.name,
             scores=self.scores() if state == "finished" else [],
+            curve=curve(self.folder),
             commit=commit(),
             finished=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             error=error,

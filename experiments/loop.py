@@ -82,7 +82,7 @@ class Loop:
             if job.cell.after and (job.cell.after, job.seed) in busy:
                 continue
             self.waiting.remove(job)
-            if job.cell.after and not job.before().checkpoint.exists():
+            if job.seed is not None and job.cell.after and not job.before().checkpoint.exists():
                 self._end(job, "failed", f"{job.cell.after}, which it starts from, is not finished")
                 return True
             self._say(job, "begins", "")

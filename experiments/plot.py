@@ -62,8 +62,9 @@ def frontier_plot(ours: Points, paper: Points, kinds: Mapping[str, tuple[str, st
         _scatter(axes, ours, kinds)
         front = [ours[name] for name in frontier(ours)]
         axes.plot(*zip(*front, strict=True), color="#1b1f24", linewidth=1.2, label="our Pareto front")
-        for name in frontier(ours):
-            axes.annotate(name, ours[name], textcoords="offset points", xytext=(5, -9), fontsize=7)
+        for i, name in enumerate(frontier(ours)):
+            left = {"xytext": (-5, 6), "ha": "right"} if i % 2 else {"xytext": (6, -9), "ha": "left"}
+            axes.annotate(name, ours[name], textcoords="offset points", fontsize=7, **left)
         axes.legend(fontsize=8, loc="lower right", framealpha=0.9)
     axes.set_xscale("log")
     axes.set_xlabel(unit)

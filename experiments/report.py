@@ -48,7 +48,7 @@ def _main(argv: Sequence[str] | None) -> int:
     try:
         study = load_study(arguments.table)
         for name in [arguments.profile] if arguments.profile else with_rows(study):
-            found = standing(study, study.profile(name))
+            found = standing(study, study.profile(name), arguments.runs)
             _print(found, arguments.format)
             if arguments.out:
                 _write(found, arguments)
@@ -87,7 +87,7 @@ def _write(found: Standing, arguments: argparse.Namespace) -> None:
         content = "\n".join(FORMATS[form](grid) for grid in grids(found))
         (folder / f"tables.{ending}").write_text(content, encoding="utf-8")
     root = arguments.root or Path(found.profile.root or os.environ.get("OCR_DATA", "data"))
-    page = write_study(found, grids(found), folder, arguments.runs, root)
+    page = write_study(found, grids(found), folder, root)
     console().print(f"tables, plots and page: {page}", highlight=False, soft_wrap=True)
 
 

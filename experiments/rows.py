@@ -21,8 +21,9 @@ State = Literal["finished", "failed", "killed"]
 class Row:
     """What became of one cell with one seed.
 
-    ``config_hash`` names a file of ``results/configs``; ``scores`` are rows of ``ocr evaluate`` without what only its own
-    table shows; ``data`` are the training sets by name, with fingerprint and kind; ``finished`` is the wall clock, for people.
+    ``config_hash`` names a file beside the rows (:mod:`experiments.configs`); ``scores`` are rows of ``ocr evaluate`` without what only its own table shows;
+    ``curve`` is :func:`experiments.curves.curve`; ``data`` are the training sets by name, with fingerprint and kind; ``finished`` is the
+    wall clock, for people.
     """
 
     table: str
@@ -45,6 +46,7 @@ class Row:
     precision: str | None = None
     data: dict[str, dict[str, str]] = field(default_factory=dict)
     scores: list[dict[str, Any]] = field(default_factory=list)
+    curve: list[dict[str, float]] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     commit: str | None = None
     finished: str | None = None

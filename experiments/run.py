@@ -90,10 +90,12 @@ def _run(arguments: argparse.Namespace, console: Console) -> int:
         raise ValueError(f"--seeds {arguments.seeds} --jobs {arguments.jobs}: give whole numbers from 1 on")
     root = arguments.root or Path(profile.root or os.environ.get("OCR_DATA", "data"))
     places = Places(root, arguments.runs, arguments.weights, arguments.real)
-    cells = [study.cell(name) for name in arguments.cells.split(",")] if arguments.cells else list(study.cells)
+    cells = [study.cell(name) for name in arguments.cells.split(",")] if arguments.cells else study.runs(profile)
+    if not cells:
+        raise ValueError(f"{study.name} has nothing to run in profile {profile.name}: see {study.folder / 'README.md'}")
     if arguments.cost:
         return _measure(study, profile, cells, arguments.device, console)
-    configs = Configs(study, profile, study.cells)
+    configs = Configs(study, profile, study.runs(profile))
     console.print(f"{study.name}: {study.title}", style="bold", highlight=False)
     console.print(f"profile {profile.name}: {profile.about}", highlight=False, soft_wrap=True)
     jobs = _expand(study, profile, cells, arguments.seeds, configs, places)
@@ -201,7 +203,7 @@ def prepare(profile: Profile, places: Places, console: Console) -> None:
         ValueError: one cannot be made.
     """
     for step in profile.prepare:
-        if not (places.root / step.makes / "manifest.json").is_file():
+        if not (places.root / step.makes).exists():
             command = [word.format(root=places.root) for word in step.command]
             _make([sys.executable, "-m", *command], step.makes, console)
 
@@ -224,7 +226,7 @@ def _real_sets(job: Job, places: Places, console: Console) -> list[Evaluation]:
     evaluations = _real_evaluations(job)
     for name in dict.fromkeys(name for evaluation in evaluations for name in evaluation.sets):
         folder = f"recognition/{name}/test"
-        if not (places.root / folder / "manifest.json").is_file():
+        if not (places.root / folder).exists():
             assert places.real is not None
             raw = str(places.real / name.removeprefix(REAL))
             arguments = ["--raw", raw, "--name", name, "--split", "test", "--out", str(places.root)]

@@ -10,10 +10,11 @@ from typing import Any
 
 from rapidfuzz.distance import Levenshtein
 
+from experiments.curves import VALIDATION
 from experiments.standing import Standing
 from ocr.data.sets import MissingSet, WordSet, open_set
 from ocr.draw import contact_sheet
-from ocr.run.logging import METRICS, PREDICTIONS, read_rows
+from ocr.run.logging import PREDICTIONS, read_rows
 from ocr.types import Image
 
 NOTHING = "∅"
@@ -23,39 +24,34 @@ SHEET = 60
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """A word that no cell read: its key, its text, and the commonest reading with the number of cells that gave it."""
+    """A word that no cell read: its key, its text, what of that counts, and the commonest reading with the number of cells that gave it."""
 
     key: str
     text: str
+    folded: str
     reading: str
     times: int
 
 
-def predictions(found: Standing, runs: Path) -> dict[str, list[dict[str, Any]]]:
+def predictions(found: Standing) -> dict[str, list[dict[str, Any]]]:
     """Cell -> rows of its first seed on the main set; only of cells whose run directory is here."""
     column = found.profile.main
     given = {}
     for cell in found.cells():
         for row in found.together(cell.name)[:1]:
-            folder = runs / found.study.owner / found.profile.name / row.run / PREDICTIONS
+            folder = found.runs / row.run / PREDICTIONS
             rows = read_rows(folder / f"{column.set}-test-{column.protocol}.jsonl")
             if rows and "correct" in rows[0]:
                 given[cell.name] = rows
     return given
 
 
-def learning_curves(found: Standing, runs: Path) -> dict[str, list[tuple[float, float]]]:
+def learning_curves(found: Standing) -> dict[str, list[tuple[float, float]]]:
     """Cell -> (step, validation score in %) of its first seed."""
     given = {}
     for cell in found.cells():
         for row in found.together(cell.name)[:1]:
-            rows = read_rows(runs / found.study.owner / found.profile.name / row.run / METRICS)
-            points = [
-                (float(r["step"]), 100 * float(r[k]))
-                for r in rows
-                for k in ("val/word_accuracy", "val/hmean")
-                if k in r
-            ]
+            points = [(r["step"], 100 * r[key]) for r in row.curve for key in VALIDATION if key in r]
             if len(points) > 1:
                 given[cell.name] = points
     return given
@@ -92,7 +88,7 @@ def missed_by_all(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[list
         if not any(own[key]["correct"] for own in keys.values()):
             readings = Counter(own[key]["prediction_folded"] for own in keys.values())
             reading, times = readings.most_common(1)[0]
-            missed.append(Missed(key, row["truth"], reading, times))
+            missed.append(Missed(key, row["truth"], row["truth_folded"], reading, times))
     return missed, len(first)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
+from experiments.curves import WEAK
 from experiments.formats import Cell, Grid
 from experiments.intervals import Mean, frontier, mean_difference, rank_correlation
+from experiments.samples import missed_by_all, predictions
 from experiments.standing import Line, Standing
 from experiments.study import NOT_CONVERGED
 
@@ -16,13 +19,18 @@ def scores(found: Standing) -> list[Grid]:
     """paper | ours | Δ | n | seeds | 95 % interval | state, a table for each column; rows of another kind in a table of their own."""
     grids = []
     for column in found.profile.columns:
-        lines = [line for line in found.lines if line.column == column]
+        lines = [line for line in found.lines if line.column == column and _meant(found, line)]
         if any(line.ours is not None or line.paper is not None for line in lines):
             grids.append(_scores(found, f"{column} ({lines[0].unit})", lines))
     if found.apart:
         title = "rows that are kept apart: they differ in more than the cell"
         grids.append(_scores(found, title, found.apart, more=True))
     return grids
+
+
+def _meant(found: Standing, line: Line) -> bool:
+    """Whether a cell belongs into a column: we or the paper have, or might have, a number."""
+    return line.ours is not None or found.study.published(line.cell, line.column) is not None
 
 
 def _scores(found: Standing, what: str, lines: list[Line], more: bool = False) -> Grid:
@@ -290,11 +298,63 @@ def cost(found: Standing) -> list[Grid]:
     return [Grid(f"{found.study.name}: cost of one word", heads, tuple(rows), (note,))]
 
 
+# --- what stands beside the cells ---------------------------------------------------------------------------------------
+
+
+def others(found: Standing) -> list[Grid]:
+    """Published numbers of what is no cell of ours."""
+    names = {cell.name for cell in found.study.cells}
+    given = {key: value for key, value in found.study.paper.items() if key[0] not in names}
+    columns = list(dict.fromkeys(column for _, column, _ in given))
+    rows = [
+        (name, *((p.value if (p := given.get((name, column, ""))) else None) for column in columns))
+        for name in dict.fromkeys(name for name, _, _ in given)
+    ]
+    if not rows:
+        return []
+    sources = ", ".join(dict.fromkeys(value.source for value in given.values() if value.source))
+    return [Grid(f"{found.study.name}: published", ("", *columns), tuple(rows), (f"Sources: {sources}.",))]
+
+
+def splitting(found: Standing) -> list[Grid]:
+    """What the pseudo labels of weak supervision were like over the training, at ten moments."""
+    grids = []
+    for cell in found.cells():
+        for row in found.together(cell.name)[:1]:
+            moments = [r for r in row.curve if any(key.startswith(WEAK) for key in r)]
+            keys = sorted({key for r in moments for key in r if key.startswith(WEAK)})
+            if moments:
+                rows = [(int(r["step"]), *(r.get(key) for key in keys)) for r in moments]
+                title = (
+                    f"{found.study.name}, profile {found.profile.name}: {found.label(cell)}, pseudo labels up to a step"
+                )
+                grids.append(Grid(title, ("step", *(key.removeprefix(WEAK) for key in keys)), tuple(rows)))
+    return grids
+
+
+def failures(found: Standing) -> list[Grid]:
+    """Words of the main set that no cell reads, by length; from the run directories, so nothing where they are not."""
+    rows = predictions(found)
+    if not rows:
+        return []
+    missed, seen = missed_by_all(rows)
+    lengths = Counter(len(row["truth_folded"]) for row in next(iter(rows.values())))
+    wrong = Counter(len(word.folded) for word in missed)
+    shares = [(str(n), lengths[n], wrong[n], 100 * wrong[n] / lengths[n]) for n in sorted(lengths)]
+    table = [("all", seen, len(missed), 100 * len(missed) / seen), *shares]
+    title = f"{found.study.name}, profile {found.profile.name}: words that all {len(rows)} cells miss"
+    note = f"Set {found.profile.main.set}, {found.profile.main.protocol}, first seed of every cell."
+    return [Grid(title, ("letters and digits", "words", "missed by all", "share (%)"), tuple(table), (note,))]
+
+
 SECTIONS: dict[str, Callable[[Standing], list[Grid]]] = {
     "scores": lambda found: [*scores(found), *further_sets(found)],
     "ranks": ranks,
     "modules": modules,
     "frontiers": frontiers,
     "cost": cost,
+    "others": others,
+    "splitting": splitting,
+    "failures": failures,
 }
 """By the name that a sweep.yaml gives."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from experiments import rows
@@ -47,13 +48,14 @@ class Line:
 class Standing:
     """A table in one profile.
 
-    ``lines`` are of the rows that belong together; ``apart`` of others, which are never averaged with them.  ``costs`` are those of the
-    profile's networks, ``full_costs`` those of the published size.
+    ``runs`` is the folder of its run directories, where they are; ``lines`` are of the rows that belong together; ``apart`` of others,
+    which are never averaged with them; ``costs`` are those of the profile's networks, ``full_costs`` those of the published size.
     """
 
     study: Study
     profile: Profile
     configs: Configs
+    runs: Path
     lines: list[Line] = field(default_factory=list)
     apart: list[Line] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -63,7 +65,7 @@ class Standing:
 
     def cells(self) -> list[Cell]:
         """The cells that are shown."""
-        return [cell for cell in self.study.cells if not cell.hidden]
+        return [cell for cell in self.study.runs(self.profile) if not cell.hidden]
 
     def label(self, cell: Cell) -> str:
         """The name of a cell in this table."""
@@ -89,15 +91,15 @@ class Standing:
         return line is not None and line.ours is not None and line.ours >= 100 * NOT_CONVERGED
 
 
-def standing(study: Study, profile: Profile) -> Standing:
+def standing(study: Study, profile: Profile, runs: Path) -> Standing:
     """Read the rows of a table in a profile.
 
     Raises:
         ValueError: see :class:`experiments.configs.Configs`.
     """
-    configs = Configs(study, profile, study.cells)
+    configs = Configs(study, profile, study.runs(profile))
     reading = rows.read(study.results, profile.name)
-    found = Standing(study, profile, configs, notes=list(reading.complaints))
+    found = Standing(study, profile, configs, runs / study.owner / profile.name, notes=list(reading.complaints))
     names = {cell.name for cell in study.cells}
     found.current = rows.latest((row for row in reading.rows if row.cell in names), configs.fits)
     found.costs = costs(study, profile.name)

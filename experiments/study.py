@@ -53,7 +53,11 @@ class Preparation:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a run of a table costs and means.  Keys of ``conditional`` are choices of a cell such as ``trans=tps``."""
+    """What a run of a table costs and means.
+
+    Keys of ``conditional`` are choices of a cell such as ``trans=tps``; ``evaluate_of`` holds what single cells are scored on in place of
+    ``evaluate``; ``cells`` names those that the profile can run (None: all).
+    """
 
     name: str
     about: str
@@ -63,6 +67,8 @@ class Profile:
     train: tuple[str, ...] = ()
     conditional: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     evaluate: tuple[Evaluation, ...] = ()
+    evaluate_of: Mapping[str, tuple[Evaluation, ...]] = field(default_factory=dict)
+    cells: tuple[str, ...] | None = None
     real: tuple[Evaluation, ...] = ()
     columns: Mapping[str, Column] = field(default_factory=dict)
     jobs: int = 1
@@ -78,16 +84,14 @@ class Profile:
 class Cell:
     """One row of a table.
 
-    ``choices`` are its own overrides of ``train.py``, by profile where they differ; ``after`` names the cell whose best checkpoint
-    it starts from; ``weights`` is the file of published weights; ``evaluate`` replaces the profile's; ``hidden`` cells are only steps
-    on the way.
+    ``choices`` are its own overrides of ``train.py``; ``after`` names the cell whose best checkpoint it starts from; ``weights`` is the
+    file of published weights; ``hidden`` cells are only steps on the way.
     """
 
     name: str
     choices: tuple[str, ...]
     after: str | None = None
     weights: str | None = None
-    evaluate: tuple[Evaluation, ...] | None = None
     hidden: bool = False
 
 
@@ -141,6 +145,10 @@ class Study:
             raise ValueError(f"{self.name}: no cell {name!r}{nearest(name, [cell.name for cell in self.cells])}")
         return found
 
+    def runs(self, profile: Profile) -> list[Cell]:
+        """The cells that a profile can run."""
+        return [cell for cell in self.cells if profile.cells is None or cell.name in profile.cells]
+
     def published(self, cell: str, column: str, protocol: str = "") -> Published | None:
         """What was published for a cell under a protocol, or else under the paper's own."""
         return self.paper.get((cell, column, protocol)) or self.paper.get((cell, column, ""))
@@ -152,7 +160,7 @@ class Study:
 
     def evaluations(self, cell: Cell, profile: Profile) -> tuple[Evaluation, ...]:
         """What the cell is scored on."""
-        return profile.evaluate if cell.evaluate is None else cell.evaluate
+        return profile.evaluate_of.get(cell.name, () if cell.hidden else profile.evaluate)
 
     def config(self, cell: Cell, profile: Profile) -> dict[str, Any]:
         """Everything that the training computes, save the seed, by dotted key, and the same wherever the data lie.
@@ -160,7 +168,7 @@ class Study:
         Raises:
             ValueError: the cell cannot be composed, for example because its model does not exist.
         """
-        start = [f"init={cell.after}"] if cell.after else []
+        start = [f"init='{cell.after}'"] if cell.after else []
         try:
             settings = plain(compose_config([*self.choices(cell, profile), *start, "test=null", "root=data", "seed=0"]))
         except ValueError as error:
@@ -190,7 +198,7 @@ def load_study(name: str, folder: Path = HERE) -> Study:
     paper = read_paper(path.with_name(PAPER))
     if "of" in data:
         return _borrowed(name, data, load_study(data["of"], folder), path, paper)
-    cells = tuple(_cell(key, node, data.get("preset"), path) for key, node in _node(data, "cells", path).items())
+    cells = tuple(_cell(key, node, data.get("preset")) for key, node in _node(data, "cells", path).items())
     for cell in cells:
         if cell.after and cell.after not in {other.name for other in cells}:
             raise ValueError(f"{path}: cell {cell.name}: after={cell.after} is no cell of this table")
@@ -235,7 +243,7 @@ def _borrowed(
         cells=tuple(cell for cell in owner.cells if cell.name in labels or _leads_to(cell, owner, set(labels))),
         labels=labels,
         profiles=profiles,
-        paper=paper,
+        paper={**owner.paper, **paper},
         frontiers={key: tuple(names) for key, names in data.get("frontiers", {}).items()},
         sections=tuple(data.get("sections", ("scores",))),
     )
@@ -270,17 +278,15 @@ def _node(data: Mapping[str, Any], key: str, path: Path, where: str = "") -> Any
     return data[key]
 
 
-def _cell(name: str, node: Mapping[str, Any], preset: str | None, path: Path) -> Cell:
-    """``{trans: none, feat: vgg}``; the keys ``after``, ``weights``, ``evaluate``, ``hidden`` and ``train`` are no choices."""
-    own = ("after", "weights", "evaluate", "hidden", "train")
+def _cell(name: str, node: Mapping[str, Any], preset: str | None) -> Cell:
+    """``{trans: none, feat: vgg}``; the keys ``after``, ``weights``, ``hidden`` and ``train`` are no choices."""
+    own = ("after", "weights", "hidden", "train")
     choices = [f"{key}={value}" for key, value in node.items() if key not in own]
-    evaluate = node.get("evaluate")
     return Cell(
         name,
         (*([f"model={preset}"] if preset else []), *choices, *node.get("train", ())),
         node.get("after"),
         node.get("weights"),
-        None if evaluate is None else _evaluations(evaluate, path, f"cell {name}: "),
         bool(node.get("hidden", False)),
     )
 
@@ -319,7 +325,9 @@ def _profiles(data: Mapping[str, Any], path: Path, folder: Path) -> dict[str, Pr
 
 
 def _profile(name: str, node: Mapping[str, Any], columns: Mapping[str, Column], path: Path) -> Profile:
-    keys = ("about", "root", "trains", "prepare", "train", "with", "evaluate", "real", "columns", "jobs", "threads")
+    keys = (
+        "about", "root", "trains", "prepare", "train", "with", "evaluate", "evaluate_of", "cells", "real", "columns", "jobs", "threads",
+    )  # fmt: skip
     _known(node, keys, path, f"{name}.")
     steps = tuple(Preparation(p["makes"], tuple(str(p["command"]).split())) for p in node.get("prepare", ()))
     return Profile(
@@ -331,6 +339,8 @@ def _profile(name: str, node: Mapping[str, Any], columns: Mapping[str, Column], 
         tuple(node.get("train", ())),
         {key: tuple(more) for key, more in node.get("with", {}).items()},
         _evaluations(node.get("evaluate", []), path, f"{name}."),
+        {key: _evaluations(own, path, f"{name}.{key}.") for key, own in node.get("evaluate_of", {}).items()},
+        tuple(node["cells"]) if "cells" in node else None,
         _evaluations(node.get("real", []), path, f"{name}."),
         _columns(node.get("columns", {}), path) or dict(columns),
         int(node.get("jobs", 1)),

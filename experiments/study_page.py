@@ -20,13 +20,13 @@ Figure = tuple[str, str, Image]
 """File name without ending, caption, picture."""
 
 
-def write_study(found: Standing, grids: Sequence[Grid], folder: Path, runs: Path, root: Path) -> Path:
+def write_study(found: Standing, grids: Sequence[Grid], folder: Path, root: Path) -> Path:
     """Write plots (PNG) and ``study.html`` into a folder; the page's path.
 
     Raises:
         ValueError: matplotlib is not there.
     """
-    figures = list(_figures(found, runs, root))
+    figures = list(_figures(found, root))
     for name, _, image in figures:
         cv2.imwrite(str(folder / f"{name}.png"), image[..., ::-1])
     lead = f"Profile {found.profile.name}: {found.profile.about}. {_told(found)}"
@@ -53,7 +53,7 @@ def _tables(grids: Sequence[Grid]) -> dict[str, list[Html]]:
     return given
 
 
-def _figures(found: Standing, runs: Path, root: Path) -> Iterator[Figure]:
+def _figures(found: Standing, root: Path) -> Iterator[Figure]:
     """Every plot there is something for."""
     try:
         from experiments import plot
@@ -71,18 +71,18 @@ def _figures(found: Standing, runs: Path, root: Path) -> Iterator[Figure]:
                 f"Accuracy over {axis}: ours with the Pareto front, the paper's points in grey",
                 image,
             )
-    curves = samples.learning_curves(found, runs)
+    curves = samples.learning_curves(found)
     if curves:
         yield "learning-curves", "Validation over training, first seed of every cell", plot.curves(curves, kinds)
     if found.study.stages:
-        yield from _of_words(found, runs, root, kinds)
+        yield from _of_words(found, root, kinds)
 
 
-def _of_words(found: Standing, runs: Path, root: Path, kinds: Mapping[str, tuple[str, str]]) -> Iterator[Figure]:
+def _of_words(found: Standing, root: Path, kinds: Mapping[str, tuple[str, str]]) -> Iterator[Figure]:
     """What needs every word of every cell."""
     from experiments import plot
 
-    rows = samples.predictions(found, runs)
+    rows = samples.predictions(found)
     if not rows:
         return
     yield "calibration", "Confidence and accuracy, one line a cell", plot.calibration(rows, kinds)
