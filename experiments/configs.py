@@ -1,7 +1,7 @@
 """The present configs of a table's cells, and whether a row is of one of them.
 
-``results/configs-<profile>/<hash>.json`` keeps what a hash stands for.  A row is of the present config when no value differs that both know: a
-key that the project has gained or lost since says nothing about what the old run computed.
+``results/configs-<profile>/<hash>.json`` keeps what a hash stands for.  A row is of the present config when no value differs that both
+know: a key that the project has gained or lost since says nothing about what the old run computed.
 """
 
 from __future__ import annotations

@@ -21,9 +21,9 @@ State = Literal["finished", "failed", "killed"]
 class Row:
     """What became of one cell with one seed.
 
-    ``config_hash`` names a file beside the rows (:mod:`experiments.configs`); ``scores`` are rows of ``ocr evaluate`` without what only its own table shows;
-    ``curve`` is :func:`experiments.curves.curve`; ``data`` are the training sets by name, with fingerprint and kind; ``finished`` is the
-    wall clock, for people.
+    ``config_hash`` names a file beside the rows (:mod:`experiments.configs`); ``scores`` are rows of ``ocr evaluate`` without what only
+    its own table shows; ``curve`` is :func:`experiments.curves.curve`; ``data`` are the training sets by name, with fingerprint and kind;
+    ``finished`` is the wall clock, for people.
     """
 
     table: str
