@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV   ?= .venv
 DATA   ?= data/demo
 RUNS   ?= runs/demo
+TABLE  ?= str_grid
+PROFILE ?= smoke
+SEEDS  ?= 1
 SOAK   ?= 45
 TORCH  ?= 2.13.0
 CV2    := $(shell sed -n 's/.*"opencv-python==\([0-9.]*\)".*/\1/p' pyproject.toml)
@@ -12,7 +15,7 @@ DONE   := $(VENV)/.installed
 BENCH  := OMP_NUM_THREADS=1 $(BIN)/python -m experiments.bench
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-data test test-slow bench-boxes bench-craft bench-data-prep bench-maps bench-metrics bench-pseudo-labels bench-read bench-render bench-str soak soak-sweep lint types format clean-demo
+.PHONY: help install demo demo-data test test-slow bench-boxes bench-craft bench-data-prep bench-maps bench-metrics bench-pseudo-labels bench-read bench-render bench-str soak soak-sweep paper chromium-box lint types format clean-demo
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +85,15 @@ soak: $(DONE)  ## train for SOAK minutes (45) on one core, sample the memory eac
 
 soak-sweep: $(DONE)  ## train 100 cells of the grid in one process and count the files and threads they leave
 	@OMP_NUM_THREADS=1 $(BIN)/python -m experiments.soak_sweep
+
+paper: $(DONE)  ## run a table of the papers and report it: TABLE=str_grid PROFILE=smoke SEEDS=1 (experiments/*/README.md)
+	@$(BIN)/python -m experiments.run $(TABLE) --profile $(PROFILE) --seeds $(SEEDS); status=$$?; \
+	$(BIN)/python -m experiments.report $(TABLE) --profile $(PROFILE) && exit $$status
+
+chromium-box:  ## root, Debian: install headless Chromium, in which the tests open the page of a study
+	@echo "apt-get install chromium: a browser of some 300 MB from the system's package source"
+	@command -v chromium >/dev/null || { apt-get update -q && apt-get install -q -y --no-install-recommends chromium; }
+	@chromium --version
 
 lint: $(DONE)  ## ruff: style and mistakes
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
