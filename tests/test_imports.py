@@ -49,7 +49,7 @@ WITHOUT_TORCH = rf"""
     ocr\.(types|geometry|charset|seeding|{READING}|deployed|draw|page|terminal|cli|sweep)|ocr\.commands\b.*
     | ocr\.detection\.(postprocess|polygons|characters|lines|words|tiling|score_maps|search)
     | ocr\.recognition\.(codec|decode|fitting|crops)
-    | ocr\.(metrics|render)\b.* | ocr\.data\.(?!datamodule).* | ocr\.run\.record | data_prep\b(?!\.__main__).*
+    | ocr\.(metrics|render)\b.* | ocr\.data\.(?!datamodule|patience).* | ocr\.run\.record | data_prep\b(?!\.__main__).*
 """
 """Modules that load where there is neither torch nor Lightning nor Hydra."""
 

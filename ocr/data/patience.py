@@ -72,7 +72,9 @@ class PatientLoader(DataLoader[Any]):
         self, *args: Any, reading: Reading, named: Callable[[int, int], str], time_limit: float, **options: Any
     ) -> None:
         workers = options.get("num_workers", 0)
-        super().__init__(*args, timeout=max(time_limit / 2, 0.1) if time_limit and workers else 0, **options)
+        # how often the main process looks, not when it gives up
+        options["timeout"] = max(time_limit / 2, 0.1) if time_limit and workers else 0
+        super().__init__(*args, **options)
         self.reading, self.named, self.time_limit = reading, named, time_limit
 
     def __iter__(self) -> Any:
