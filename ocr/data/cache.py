@@ -32,6 +32,8 @@ def cached(kind: str, fingerprint: str, make: Callable[[], NDArray[Any]]) -> NDA
     with suppress(OSError, ValueError):
         return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     array = make()
+    if not array.size:
+        return array  # an empty file cannot be mapped
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,4 +43,22 @@ def cached(kind: str, fingerprint: str, make: Callable[[], NDArray[Any]]) -> NDA
     except OSError:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
+        return array
+    with suppress(OSError, ValueError):
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     return array
+
+
+def mapped_from(array: NDArray[Any]) -> Path | None:
+    """The file of the cache that an array is mapped from as a whole; another process opens it there instead of being sent a copy."""
+    base: Any = array
+    while base is not None and not isinstance(base, np.memmap):
+        base = getattr(base, "base", None)
+    if base is None or base.shape != array.shape or base.dtype != array.dtype or base.filename is None:
+        return None
+    return Path(base.filename)
+
+
+def mapped(path: Path) -> NDArray[Any]:
+    """The array of :func:`mapped_from`, in this process."""
+    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))

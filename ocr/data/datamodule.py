@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
@@ -13,6 +14,7 @@ import pytorch_lightning as pl
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
+from ocr.data.cache import mapped, mapped_from
 from ocr.data.endless import Endless
 from ocr.data.label_index import remembered, remembered_audit
 from ocr.data.mixing import Draw, MixedBatchSampler, Mixture, RoundRobinBatches, quotas, shares
@@ -57,6 +59,11 @@ class Part:
     labels: Audit | None = None
     endless: bool = False
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What a loader process needs: rows that are mapped from the cache go as the name of their file, not as ten million numbers."""
+        file = mapped_from(self.train)
+        return _sent, (self.name, self.set, self.weight, self.train if file is None else file, self.endless)
+
     def place(self, draw: Draw, step: int = 0) -> int:
         """The place in the set of a draw, or of the sample ``step`` places behind it; an endless set goes on pass after pass."""
         index = int(self.train[(draw.index + step) % len(self.train)])
@@ -66,6 +73,11 @@ class Part:
     def rejected(self) -> dict[str, int]:
         """How many training samples were left out for their label, by reason."""
         return dict(self.labels.counts) if self.labels else {}
+
+
+def _sent(name: str, samples: Any, weight: float | None, rows: Any, endless: bool) -> Part:
+    train = mapped(rows) if isinstance(rows, Path) else rows
+    return Part(name, samples, weight, train, samples, np.zeros(0, np.int64), endless=endless)
 
 
 class TrainingSamples(Dataset[Any]):
@@ -255,8 +267,7 @@ class DataModule(pl.LightningDataModule):
             train, validation = np.arange(len(whole)), np.arange(len(validation_set))
         if len(validation) > self.most:
             validation = validation[np.linspace(0, len(validation) - 1, self.most).astype(int)]
-        labels = self._audited(name, whole, train)
-        learnable = train if labels is None else train[labels.kept]
+        labels, learnable = self._audited(name, whole, train)
         return Part(name, whole, node.get("weight"), learnable, validation_set, validation, labels)
 
     def _made(self, task: str, name: str, node: dict[str, Any]) -> Part:
@@ -273,7 +284,7 @@ class DataModule(pl.LightningDataModule):
 
     def _held_out(self, whole: SceneSet | WordSet) -> NDArray[np.bool_]:
         def by_key() -> NDArray[np.bool_]:
-            return np.array([is_validation(key, self.share) for key in whole.keys()])  # noqa: SIM118  a set is no mapping
+            return np.fromiter((is_validation(key, self.share) for key in whole.each_key()), np.bool_, len(whole))
 
         chosen = np.array(remembered(f"held-out-1-{self.share!r}", whole.fingerprint, len(whole), by_key))
         # a set too small for its share to catch anything still validates on one sample, and trains on the others
@@ -281,10 +292,12 @@ class DataModule(pl.LightningDataModule):
         chosen[-1] &= len(whole) == 1 or not chosen.all()
         return chosen
 
-    def _audited(self, name: str, whole: SceneSet | WordSet, rows: NDArray[np.int64]) -> Audit | None:
+    def _audited(
+        self, name: str, whole: SceneSet | WordSet, rows: NDArray[np.int64]
+    ) -> tuple[Audit | None, NDArray[np.int64]]:
         reject = getattr(self.encoder, "reject", None)
         if reject is None or not isinstance(whole, WordSet):
-            return None
+            return None, rows
         rule, where = getattr(self.encoder, "rule", ""), f"data.sources.{name}"
         return remembered_audit(whole.texts(), rows, reject, rule, whole.fingerprint, where)
 

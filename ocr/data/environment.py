@@ -50,17 +50,23 @@ def transaction(folder: Path) -> Any:
             # inherited through a fork: py-lmdb counts it as open in this process too
             held.close()
             del _held[folder]
+        # before it is opened: another file that takes its place in between must not pass for this one
+        version = _version(folder)
         opened = _open(folder)
-        held = _held[folder] = _Held(os.getpid(), _version(folder), opened, opened.begin(buffers=True))
+        held = _held[folder] = _Held(os.getpid(), version, opened, opened.begin(buffers=True))
     return held.transaction
 
 
 def forget_replaced(folder: Path) -> None:
     """Close what is held of a folder when another file has taken the place of the one it reads."""
+    if is_replaced(folder):
+        _held.pop(folder).close()
+
+
+def is_replaced(folder: Path) -> bool:
+    """Whether another file has taken the place of the one that is held of a folder."""
     held = _held.get(folder)
-    if held is not None and held.version != _version(folder):
-        held.close()
-        del _held[folder]
+    return held is not None and held.version != _version(folder)
 
 
 def _version(folder: Path) -> tuple[int, ...]:

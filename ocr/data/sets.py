@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -100,6 +100,10 @@ class _PreparedSet:
     def keys(self) -> list[str]:
         """All keys in order, without any picture."""
         return self.store.keys()
+
+    def each_key(self) -> Iterator[str]:
+        """:meth:`keys` one by one, for sets of which no list should be made."""
+        return self.store.each_key()
 
 
 class SceneSet(_PreparedSet):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+REMEMBERED = 1_000_000
+"""Distinct labels whose reason is remembered: a set of millions of them would fill the memory."""
 EXAMPLES = 5
 """Labels kept as examples for each reason."""
 
@@ -30,11 +33,11 @@ class Audit:
         return rows
 
 
-def audit(texts: Sequence[str], reject: Callable[[str], str | None], where: str = "the set") -> Audit:
+def audit(texts: Iterable[str], reject: Callable[[str], str | None], where: str = "the set") -> Audit:
     """Sort labels into usable ones and rejected ones.
 
     Args:
-        texts: the labels.
+        texts: the labels, gone through once: of millions no list need be made.
         reject: the reason why a label cannot be used, or None; a pure function, called once per distinct label.
         where: what the labels belong to, for messages.
 
@@ -42,12 +45,16 @@ def audit(texts: Sequence[str], reject: Callable[[str], str | None], where: str 
         ValueError: no label is usable; the message says why.
     """
     reasons: dict[str, str | None] = {}
-    kept = []
-    result = Audit(where, len(texts), np.zeros(0, np.int64))
+    kept = array("q")
+    result = Audit(where, 0, np.zeros(0, np.int64))
     for place, text in enumerate(texts):
-        if text not in reasons:
-            reasons[text] = reject(text)
-        reason = reasons[text]
+        result.total += 1
+        try:
+            reason = reasons[text]
+        except KeyError:
+            reason = reject(text)
+            if len(reasons) < REMEMBERED:
+                reasons[text] = reason
         if reason is None:
             kept.append(place)
             continue
@@ -58,10 +65,10 @@ def audit(texts: Sequence[str], reject: Callable[[str], str | None], where: str 
     if not kept:
         why = "; ".join(f"{reason}: {count}, for example {shown}" for reason, count, _, shown in result.rows()[1:])
         raise ValueError(
-            f"{where}: none of the {len(texts):,} labels can be used ({why or 'there are no labels'}); "
+            f"{where}: none of the {result.total:,} labels can be used ({why or 'there are no labels'}); "
             "choose a charset or a longest label that fits, or other data"
         )
-    result.kept = np.array(kept, np.int64)
+    result.kept = np.frombuffer(kept, np.int64)
     return result
 
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from ocr import __version__
 from ocr.data.decoding import UndecodableImage, decode, refusal
-from ocr.data.environment import forget_replaced, note_written, transaction
+from ocr.data.environment import forget_replaced, is_replaced, note_written, transaction
 from ocr.data.publish import published, sync_file
 from ocr.data.records import (
     LONGEST_TEXT,
@@ -51,6 +51,8 @@ BATCH_BYTES = 1 << 25
 BATCH_ENTRIES = 6_000
 SAMPLED_ENTRIES = 64
 """Entries that the fingerprint of a store without a manifest looks at."""
+TURNS = 20
+"""Times that the description of a set is read anew while a writer keeps replacing it."""
 UTF8 = 4
 """Most bytes of a character."""
 OURS = {"data.mdb", "lock.mdb", MANIFEST, "dropped.tsv"}
@@ -191,17 +193,24 @@ class Store:
         data = self.folder / "data.mdb"
         if not data.is_file():
             raise ValueError(f"no set in {folder}: the folder holds no data.mdb")
-        forget_replaced(self.folder)
-        self._count = self._number_of_samples()
-        if not self._count:
-            raise ValueError(f"the set in {self.folder} is empty: prepare it again, or choose another")
-        theirs = not (self.folder / MANIFEST).exists()
-        self.manifest = self._foreign_manifest(Path(folder).absolute()) if theirs else Manifest.read(self.folder)
+        for _ in range(TURNS):
+            self._read_description(Path(folder).absolute())
+            # a writer may have put another version there between the reading of the one file and of the other
+            if not is_replaced(self.folder):
+                break
         self._foreign, self._name = self.manifest.foreign, self.manifest.name
         if self.manifest.count != self._count:
             raise ValueError(
                 f"{self.folder} holds {self._count} samples, its manifest says {self.manifest.count}: prepare the set again"
             )
+
+    def _read_description(self, given: Path) -> None:
+        forget_replaced(self.folder)
+        self._count = self._number_of_samples()
+        if not self._count:
+            raise ValueError(f"the set in {self.folder} is empty: prepare it again, or choose another")
+        theirs = not (self.folder / MANIFEST).exists()
+        self.manifest = self._foreign_manifest(given) if theirs else Manifest.read(self.folder)
 
     def __len__(self) -> int:
         return self._count
@@ -270,9 +279,14 @@ class Store:
 
     def keys(self) -> list[str]:
         """All keys in order, in one pass that touches no picture."""
+        return list(self.each_key())
+
+    def each_key(self) -> Iterator[str]:
+        """:meth:`keys` one by one, for sets of which no list should be made."""
         if self.manifest.foreign:
-            return [f"{self.manifest.name}/{i + 1:09d}" for i in range(len(self))]
-        return [meta_key(bytes(record)) for record in self._column("meta")]
+            yield from (f"{self.manifest.name}/{i + 1:09d}" for i in range(len(self)))
+        else:
+            yield from (meta_key(bytes(record)) for record in self._column("meta"))
 
     def texts(self) -> list[str]:
         """All transcriptions of a recognition set in order, in one pass that touches no picture."""

@@ -1,5 +1,6 @@
 """Labels and decisions of large sets come from the cache, and are those of a scan."""
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from ocr.charset import Charset
 from ocr.data import label_index
 from ocr.data.datamodule import DataModule
 from ocr.data.label_index import LabelIndex, remembered_audit
+from ocr.data.mixing import Draw
 from ocr.data.sets import WordSet
 from ocr.data.statistics import audit
 from ocr.recognition.codec import AttentionCodec, CTCCodec
@@ -85,7 +87,9 @@ def test_an_audit_is_made_once_for_a_rule(small_is_large: Path) -> None:
         return None if set(text) <= set("ab") and text else "no"
 
     def look(rule: str) -> Any:
-        return remembered_audit(texts, rows, reject, rule, "f" * 8, "here")
+        result, learnable = remembered_audit(texts, rows, reject, rule, "f" * 8, "here")
+        assert learnable.tolist() == rows[result.kept].tolist()
+        return result
 
     expected = audit([texts[i] for i in rows], reject, where="here")
     asked.clear()
@@ -130,3 +134,19 @@ def test_a_cached_start_is_the_first_start(small_is_large: Path, tmp_path: Path)
     assert first.validation.tolist() == second.validation.tolist()
     assert first.rejected == second.rejected
     assert 0 < first.rejected["out of charset"] < 50
+
+
+def test_loader_processes_are_sent_no_rows_of_a_large_set(small_is_large: Path, tmp_path: Path) -> None:
+    sent = {}
+    for count in (2000, 8000):
+        folder = store(tmp_path / f"{count}/training/mj", [b"w%d" % i for i in range(count)])
+        encoder = WordEncoder(CTCCodec(Charset.from_spec("digits_lower"), 25, 24))
+        sources = {"mj": {"set": str(folder), "split": "train", "weight": None}}
+        part = DataModule(str(tmp_path), "recognition", sources, encoder, seed=1, batch_size=4).parts[0]
+        packed = pickle.dumps(part)
+        again = pickle.loads(packed)
+        np.testing.assert_array_equal(again.train, part.train)
+        assert 0.9 * count < len(again.train) < count
+        assert [again.place(Draw(0, i, 1)) for i in range(9)] == [part.place(Draw(0, i, 1)) for i in range(9)]
+        sent[count] = len(packed)
+    assert sent[8000] - sent[2000] < 50, sent
