@@ -28,6 +28,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 Config = DictConfig
 """A composed config."""
@@ -257,9 +258,18 @@ def as_yaml(config: DictConfig, resolve: bool) -> str:
 
 
 def from_yaml(path: Path) -> dict[str, Any]:
-    """What :func:`as_yaml` wrote with everything resolved."""
-    loaded: dict[str, Any] = plain(OmegaConf.load(path))
-    return loaded
+    """What :func:`as_yaml` wrote with everything resolved; interpolations of a stranger stay the text they are.
+
+    Raises:
+        ValueError: it is not YAML, or holds no keys.
+    """
+    try:
+        loaded = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    except (OSError, UnicodeDecodeError, YAMLError, OmegaConfBaseException, RecursionError) as error:
+        raise ValueError(f"{path} cannot be read ({' '.join(str(error).split())[:200]}): it is no config") from None
+    if not isinstance(loaded, dict):
+        raise ValueError(f"{path} holds no keys: it is no config")
+    return {str(key): value for key, value in loaded.items()}
 
 
 # --- building -----------------------------------------------------------------------------------------------------------

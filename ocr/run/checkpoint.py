@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ocr.config import build
+from ocr.run import foreign
 from ocr.types import Detects, Reads
 
 FORMAT = 1
@@ -106,6 +107,7 @@ def _unpacked(path: Path) -> dict[str, Any]:
 
 def _loaded(path: Path) -> Any:
     try:
+        foreign.check_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(
@@ -117,7 +119,7 @@ def _loaded(path: Path) -> Any:
 def weights(content: dict[str, Any]) -> dict[str, torch.Tensor]:
     """The network's weights that a checkpoint deploys, under the network's own names."""
     prefix = content["ocr"]["weights"]
-    return {k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)}
+    return {k.removeprefix(prefix): v for k, v in content["state_dict"].items() if str(k).startswith(prefix)}
 
 
 def deployable(path: str | Path, task: str | None = None, device: str = "cpu", **inference: Any) -> Any:
@@ -136,16 +138,23 @@ def deployable(path: str | Path, task: str | None = None, device: str = "cpu", *
     ours = content["ocr"]
     if task is not None and ours["task"] != task:
         raise ValueError(f"{path} is a {ours['task']} checkpoint, a {task} one is needed here")
-    network = build(ours["network"], where=f"{path}:network")
+    given = weights(content)
     try:
-        network.load_state_dict(weights(content))
+        foreign.check_tensors(given)
+    except ValueError as error:
+        raise ValueError(f"{path} {error}: give another .ckpt") from None
+    try:
+        # without memory first: what a stranger's file names may be of any size
+        foreign.planned(ours["network"], f"{path}:network").load_state_dict(given, assign=True)
+        network = build(ours["network"], where=f"{path}:network")
+        network.load_state_dict(given)
     except RuntimeError as error:
         raise ValueError(
             f"{path}: its weights do not fit the network it names (damaged, or of another version of this project): "
             f"{' '.join(str(error).split())[:200]}"
         ) from error
     network.eval().to(device)
-    node = {"_target_": DEPLOYED[ours["task"]], **ours["inference"]}
+    node = {**ours["inference"], "_target_": DEPLOYED[ours["task"]]}
     return build(node, where=f"{path}:inference", network=network, **inference)
 
 

@@ -49,7 +49,12 @@ def import_weights(
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     module, published = _recognised(shapes, path)
     published = _completed(published, charset, sizes or {}, path)
-    converted = module.convert(state, published)
+    try:
+        converted = module.convert(state, published)
+    except (LookupError, ArithmeticError, StopIteration, RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"{path}: its names and shapes are not those of one network ({type(error).__name__}): give weights as they were published"
+        ) from error
     # a network of the size that a stranger's weights claim is built for real only when they fill it
     planned = foreign.planned(published.network, str(path))
     shapes = {k: tuple(v.shape) for k, v in planned.state_dict().items()}
@@ -110,7 +115,10 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
 def _recognised(shapes: Mapping[str, tuple[int, ...]], path: Path) -> tuple[Any, Published]:
     modules = [import_module(name) for name in KNOWN if util.find_spec(name)]
     for module in modules:
-        published = module.recognise(shapes)
+        try:
+            published = module.recognise(shapes)
+        except (LookupError, ArithmeticError):
+            continue  # its names, but none of its shapes
         if published is not None:
             return module, published
     rows = [f"  {name}  {_shape(shape)}" for name, shape in list(shapes.items())[:SHOWN]]
