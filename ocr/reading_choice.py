@@ -20,8 +20,8 @@ UNREAD = Reading("", 0.0)
 """The reading of a box that cannot be cut out because it has no area."""
 SURE = 0.9
 """A word that is read with at least this plausibility the likelier way is not read the other way."""
-FAVOUR = 1.15
-"""The other way must make a word so many times as plausible."""
+FAVOUR = 1.25
+"""The other way must make a single word so many times as plausible; in the vote of a picture's words any surplus counts."""
 LOST = 0.5
 """Pictures whose words come out less plausible than this on average are tried turned as a whole …"""
 PROBES = 6
@@ -31,7 +31,7 @@ GAIN = 1.2
 LENGTH = 0.5
 """How much it counts against a reading that it has another number of characters than the detector saw."""
 OTHERS = (2, 1, 3)
-"""Quarters by which a picture can lie wrong; upside down comes first among equals."""
+"""Quarters by which a picture can lie wrong; upside down comes first."""
 
 
 @dataclass(slots=True)
@@ -141,17 +141,18 @@ class Choice:
 
 
 def _voted(page: Sequence[Candidate]) -> int:
-    """The quarter that the larger part of a picture's text speaks for, 0 where none is."""
+    """The quarter that the larger part of a picture's text speaks for, 0 where none is.
+
+    A word speaks for a quarter when it makes more sense the likelier way there than the likelier way upright.
+    """
     half = sum(word.weight for word in page) / 2
-    turned = [
-        (word, word.way.turn)
-        for word in page
-        if word.way is not None and word.plausible(word.way) and word.way.turn != ways(word.detection)[0].turn
-    ]
-    if sum(word.weight for word, _ in turned) <= half:
-        return 0
     for quarter in OTHERS:
-        if sum(word.weight for word, turn in turned if ways(word.detection, quarter)[0].turn == turn) > half:
+        votes = 0
+        for word in page:
+            upright, first = ways(word.detection)[0], ways(word.detection, quarter)[0]
+            if first.turn in word.readings and word.plausible(first) > word.plausible(upright):
+                votes += word.weight
+        if votes > half:
             return quarter
     return 0
 
