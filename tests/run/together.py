@@ -19,6 +19,8 @@ from ocr.config import compose_config
 from ocr.run.train import _Callbacks, train
 
 DDP = ["trainer=ddp", "trainer.accelerator=cpu"]
+LIMIT = 600
+"""Seconds after which processes that have not ended hang."""
 
 
 def together(work: Callable[[int], Any], world: int = 2) -> None:
@@ -43,7 +45,7 @@ def together(work: Callable[[int], Any], world: int = 2) -> None:
     for rank in ranks:
         rank.start()
     for rank in ranks:
-        rank.join(300)
+        rank.join(LIMIT)
         rank.kill()
         rank.join()
     assert [rank.exitcode for rank in ranks] == [0] * world
