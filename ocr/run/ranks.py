@@ -84,7 +84,7 @@ class Watch:
         launcher: Any = self.trainer.strategy.launcher
         if leads() and isinstance(getattr(launcher, "procs", None), list) and self.trainer.num_devices > 1:
             os.environ[LEADER] = str(os.getpid())
-            watcher = threading.Thread(target=self._watch, args=[launcher.procs], name="ranks", daemon=True)
+            watcher = threading.Thread(target=self._watch, args=[launcher], name="ranks", daemon=True)
             watcher.start()
         return self
 
@@ -99,14 +99,16 @@ class Watch:
         if lost is not None:
             raise ValueError(lost_line(self.folder, lost)) from error
 
-    def _watch(self, started: list[subprocess.Popen[bytes]]) -> None:
-        while len(started) < self.trainer.num_devices - 1:
+    def _watch(self, launcher: Any) -> None:
+        while len(launcher.procs) < self.trainer.num_devices - 1:  # Lightning makes a new list when it starts them
             if self._over.wait(0.05):
                 return
-        self.others = [other for other in started if isinstance(other, subprocess.Popen)]  # not those of ddp_fork
+        self.others = [
+            other for other in launcher.procs if isinstance(other, subprocess.Popen)
+        ]  # not those of ddp_fork
         if not self.others:
             return
-        started.clear()  # Lightning's watcher, which kills this process too, finds nothing to do
+        launcher.procs.clear()  # Lightning's watcher, which kills this process too, finds nothing to do
         while not self._over.wait(0.1):
             lost = self._lost()
             if lost is not None and not self._over.wait(GRACE):
