@@ -15,6 +15,8 @@ STEP = "step/"
 """Before every name of the body."""
 MEMORY = ("features", "keys")
 """Outputs of the first half that every step looks at."""
+Value = tuple[str, int, list[str | int | None]]
+"""Name, type and axes of an input or output of a graph."""
 
 
 def close_loop(encoder: ModelProto, step: ModelProto, hidden: int, classes: int, end: int, longest: int) -> ModelProto:
@@ -53,14 +55,12 @@ def close_loop(encoder: ModelProto, step: ModelProto, hidden: int, classes: int,
     )
     graph.node.extend(_finish(end, classes))
     del graph.output[:]
-    graph.output.extend(
-        helper.make_tensor_value_info(name, kind, shape)
-        for name, kind, shape in (
-            ("classes", TensorProto.INT64, ["batch", "steps"]),
-            ("probabilities", TensorProto.FLOAT, ["batch", "steps"]),
-            ("logits", TensorProto.FLOAT, ["batch", "steps", None]),
-        )
-    )
+    outputs: list[Value] = [
+        ("classes", TensorProto.INT64, ["batch", "steps"]),
+        ("probabilities", TensorProto.FLOAT, ["batch", "steps"]),
+        ("logits", TensorProto.FLOAT, ["batch", "steps", None]),
+    ]
+    graph.output.extend(helper.make_tensor_value_info(*value) for value in outputs)
     # shapes that were true of one batch only
     del graph.value_info[:]
     onnx.checker.check_model(model)
@@ -102,20 +102,20 @@ def _body(step: GraphProto, end: int) -> GraphProto:
         helper.make_node("Cast", [f"{STEP}least"], [f"{STEP}all_ended"], to=TensorProto.BOOL),
         helper.make_node("Not", [f"{STEP}all_ended"], [f"{STEP}go_on"]),
     ]
-    state = [
+    state: list[Value] = [
         ("tokens", TensorProto.INT64, ["batch"]),
         ("hidden", TensorProto.FLOAT, ["batch", None]),
         ("cell", TensorProto.FLOAT, ["batch", None]),
         ("ended", TensorProto.BOOL, ["batch"]),
     ]
-    given = [("count", TensorProto.INT64, []), ("going", TensorProto.BOOL, []), *state]
-    left = [
+    given: list[Value] = [("count", TensorProto.INT64, []), ("going", TensorProto.BOOL, []), *state]
+    left: list[Value] = [
         ("go_on", TensorProto.BOOL, []),
-        *((f"next_{name}" if name != "ended" else "now_ended", kind, shape) for name, kind, shape in state),
+        *((f"next_{name}" if name != "ended" else "now_ended", kind, axes) for name, kind, axes in state),
         ("logits", TensorProto.FLOAT, ["batch", None]),
     ]
     inputs, outputs = (
-        [helper.make_tensor_value_info(f"{STEP}{name}", kind, shape) for name, kind, shape in values]
+        [helper.make_tensor_value_info(f"{STEP}{name}", kind, axes) for name, kind, axes in values]
         for values in (given, left)
     )
     return helper.make_graph(nodes, "step", inputs, outputs)

@@ -36,6 +36,7 @@ from ocr.detection.detector import Detector
 from ocr.detection.tiling import STRIDE
 from ocr.recognition.codec import CTCCodec
 from ocr.recognition.extent import Extent
+from ocr.recognition.four_stage import FourStage
 from ocr.recognition.pred import Attention
 from ocr.recognition.recognizer import Recognizer
 from ocr.recognition.samples import normalise
@@ -45,7 +46,7 @@ from ocr.seeding import generator
 
 OPSET = 20
 TOLERANCE = 1e-4
-"""Largest difference from PyTorch with which a file is kept."""
+"""Largest difference from PyTorch with which a file is kept; of values above 1 (logits) as a share of the largest."""
 Batch = NDArray[np.uint8]
 """Pictures (B, H, W, C)."""
 
@@ -59,7 +60,7 @@ def to_onnx(deployed: Detector | Recognizer, path: Path, origin: Mapping[str, An
         origin: goes into the metadata: where the weights are from.
 
     Returns:
-        output name -> largest difference from PyTorch in float64.
+        output name -> largest difference from PyTorch in float64 (see :data:`TOLERANCE`).
 
     Raises:
         ValueError: an output differs by more than :data:`TOLERANCE`; nothing is written then.
@@ -98,8 +99,7 @@ def describe(deployed: Detector | Recognizer) -> dict[str, Any]:
             },
             "inference": {"thresholds": asdict(deployed.thresholds), **{n: getattr(deployed, n) for n in names}},
         }
-    network, names = deployed.network, ("keep_ratio", "variable_width", "tall", "batch_size")
-    codec = network.codec
+    network, codec = deployed.network, deployed.network.codec
     return shared | {
         "task": "recognition",
         "network": network.cell,
@@ -116,7 +116,7 @@ def describe(deployed: Detector | Recognizer) -> dict[str, Any]:
             "max_length": codec.max_length,
             "time_steps": getattr(codec, "time_steps", None),
         },
-        "inference": {n: getattr(deployed, n) for n in names},
+        "inference": {n: getattr(deployed, n) for n in ("keep_ratio", "variable_width", "tall", "batch_size")},
     }
 
 
@@ -151,13 +151,15 @@ class _Classes(nn.Module):
 class _Memory(nn.Module):
     """Pictures to what an attention decoder looks at."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: FourStage) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, images_BHWC: Tensor) -> tuple[Tensor, Tensor]:
         features_BTC, _ = self.network.features(normalise(images_BHWC.permute(0, 3, 1, 2)))
-        return features_BTC, self.network.pred.column_score(features_BTC)
+        decoder = self.network.pred
+        assert isinstance(decoder, Attention)
+        return features_BTC, decoder.column_score(features_BTC)
 
 
 class _Step(nn.Module):
@@ -181,6 +183,8 @@ class _FreeTPS(nn.Module):
     """
 
     title = "TPS"
+    system_SF: Tensor
+    border_F2: Tensor
 
     def __init__(self, trans: TPS) -> None:
         super().__init__()
@@ -250,7 +254,7 @@ def _traced(
         torch.onnx.export(
             module.eval(),
             tuple(tensor for tensor, _ in inputs.values()),
-            stream,
+            stream,  # type: ignore[arg-type]  # the annotation is that of the newer exporter
             dynamo=False,
             opset_version=OPSET,
             input_names=list(inputs),
@@ -304,18 +308,19 @@ def differences(deployed: Detector | Recognizer, path: Path, batches: Sequence[B
 def _exact_outputs(network: nn.Module, pictures: Batch, detects: bool) -> list[NDArray[np.float64]]:
     images_BCHW = _tensor(pictures).permute(0, 3, 1, 2).double()
     if detects:
-        mean, std = (torch.tensor(v, dtype=torch.float64).view(1, 3, 1, 1) * 255 for v in _IMAGENET)
+        mean, std = (
+            torch.tensor(v, dtype=torch.float64).view(1, 3, 1, 1) * 255
+            for v in (craft.IMAGENET_MEAN, craft.IMAGENET_STD)
+        )
         return [network((images_BCHW - mean) / std)[0].double().numpy()]
     logits_BTK = network(images_BCHW * (2 / 255) - 1)
     return [logits_BTK.softmax(2).max(2).values.double().numpy(), logits_BTK.double().numpy()]
 
 
-_IMAGENET = (craft.IMAGENET_MEAN, craft.IMAGENET_STD)
-
-
 def _difference(ours: NDArray[Any], theirs: NDArray[np.float64]) -> float:
-    """Largest difference; infinite where one stopped sooner, or where one is sure and the other is not."""
-    if ours.shape != theirs.shape or (np.isinf(ours) != np.isinf(theirs)).any():
+    """Largest difference; infinite where one stopped sooner, is sure where the other is not, or gives no number at all."""
+    if ours.shape != theirs.shape or np.isnan(ours).any() or (np.isneginf(ours) != np.isneginf(theirs)).any():
         return float("inf")
     finite = np.isfinite(theirs)
-    return float(np.abs(ours[finite] - theirs[finite]).max(initial=0))
+    largest = np.abs(theirs[finite]).max(initial=1.0)
+    return float(np.abs(ours[finite] - theirs[finite]).max(initial=0) / largest)

@@ -106,7 +106,7 @@ def page(detector: Maps, recognizer: Reads) -> gradio.Blocks:
         if seen is None:
             return None, "drop a picture", *([None] * len(View._fields))
         found = view(seen, recognizer, Thresholds(*values))
-        return seen, f"{len(found.words)} words", *found
+        return seen, f"words: {len(found.words)}", *found
 
     with gradio.Blocks(title="ocr", analytics_enabled=False) as blocks:
         seen = gradio.State(None)

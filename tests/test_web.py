@@ -69,7 +69,7 @@ def test_a_picture_dropped_in_a_browser_shows_its_words(tmp_path):
         browser.say("Page.navigate", url=address)
         browser.wait("document.querySelector('#picture input[type=file]') !== null")
         browser.choose_file("#picture input[type=file]", tmp_path / "spots.png")
-        browser.wait("document.querySelector('#found textarea, #found input').value === '1 words'")
+        browser.wait("document.querySelector('#found textarea, #found input').value === 'words: 1'")
         assert browser.value("document.querySelector('#text textarea').value") == "word0"
         assert browser.value("document.querySelector('#words').innerText.includes('word0')")
         for name in ("boxes", "region", "affinity"):
@@ -80,7 +80,7 @@ def test_a_picture_dropped_in_a_browser_shows_its_words(tmp_path):
             "input.value = 0.5; input.dispatchEvent(new Event('input', {bubbles: true}));"
             "input.dispatchEvent(new Event('pointerup', {bubbles: true})); })()"
         )
-        browser.wait("document.querySelector('#found textarea, #found input').value === '2 words'")
+        browser.wait("document.querySelector('#found textarea, #found input').value === 'words: 2'")
         # nothing was fetched from anywhere else
         fetched = browser.value("performance.getEntriesByType('resource').map(e => e.name)")
         assert [url for url in fetched if not url.startswith((address, "data:", "blob:"))] == []
