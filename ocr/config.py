@@ -50,6 +50,8 @@ ALLOWED_TARGETS = (
 from a stranger is code execution, and even here are functions that write files."""
 ALLOWED_FUNCTIONS = ("ocr.run.optim.",)
 """Plain functions can be named below these only."""
+SHOWN = 80
+"""Characters of a key or name that a message shows."""
 NOT_IDENTITY = (
     "runs",
     "name",
@@ -65,6 +67,8 @@ NOT_IDENTITY = (
 """Keys that change where, how and how safely a run reports, not what it computes."""
 OFF = {"length.patience": None, "trainer.halve": False}
 """Keys that came later, by the value that changes nothing: with it a run is the one that was begun before they came."""
+PLUGINS = ("submitit_slurm", "submitit_local", "joblib", "optuna")
+"""Launchers and sweepers that are packages of their own."""
 SHOWN_IN_NAME = ("model", "data", "trans", "feat", "seq", "pred", "seed")
 """Overrides that the name of a run directory spells out."""
 
@@ -289,12 +293,12 @@ def build(node: Mapping[str, Any], where: str = "config", **extra: Any) -> Any:
         raise ValueError(f"{where}: {str(node)[:40]!r} is no node with a _target_")
     if "_target_" not in node:
         raise ValueError(
-            f"{where}: no _target_ names the class to build; found the keys {', '.join(map(str, node)) or '(none)'}"
+            f"{where}: no _target_ names the class to build; found the keys {', '.join(map(_short, list(node)[:25])) or '(none)'}"
         )
     made_by = target(node["_target_"], where)
     given = {k: v for k, v in node.items() if k not in ("_target_", "_partial_")}
     try:
-        arguments = {k: _build_nested(v, f"{where}.{k}") for k, v in given.items() if k not in extra} | extra
+        arguments = {k: _build_nested(v, f"{where}.{_short(k)}") for k, v in given.items() if k not in extra} | extra
     except RecursionError:
         raise ValueError(f"{where[:80]}: nodes are nested too deeply") from None
     _bind(made_by, arguments, where, partial=bool(node.get("_partial_")))
@@ -311,12 +315,17 @@ def build(node: Mapping[str, Any], where: str = "config", **extra: Any) -> Any:
         ) from error
 
 
+def _short(key: Any) -> str:
+    """A key or name of a stranger, as part of one line."""
+    return "".join(c if c.isprintable() else "?" for c in str(key)[:SHOWN])
+
+
 def _build_nested(value: Any, where: str) -> Any:
     """Nodes inside a node; an empty one (``augment=none``) builds to None."""
     if isinstance(value, Mapping):
         if "_target_" in value:
             return build(value, where)
-        return {k: _build_nested(v, f"{where}.{k}") for k, v in value.items()} or None
+        return {k: _build_nested(v, f"{where}.{_short(k)}") for k, v in value.items()} or None
     return [_build_nested(v, f"{where}[{i}]") for i, v in enumerate(value)] if isinstance(value, list) else value
 
 
@@ -341,13 +350,13 @@ def target(name: str, where: str) -> Any:
             continue
         for step in path:
             if not hasattr(found, step):
-                raise ValueError(f"{where}._target_: {name!r} does not exist{nearest(step, dir(found))}")
+                raise ValueError(f"{where}._target_: {_short(name)!r} does not exist{nearest(step, dir(found))}")
             found = getattr(found, step)
         # an allowed module also holds what it imports, down to os.system
         if not _may_be_named(found):
-            raise ValueError(f"{where}._target_: {name!r} is not allowed: it is no class of that module")
+            raise ValueError(f"{where}._target_: {_short(name)!r} is not allowed: it is no class of that module")
         return found
-    raise ValueError(f"{where}._target_: {name!r} does not exist: no module {module_name!r}")
+    raise ValueError(f"{where}._target_: {_short(name)!r} does not exist: no module {_short(module_name)!r}")
 
 
 def _may_be_named(found: Any) -> bool:
@@ -362,7 +371,9 @@ def _bind(made_by: Any, arguments: Mapping[str, Any], where: str, partial: bool)
     for key in arguments:
         if key not in accepted:
             label = getattr(made_by, "__qualname__", str(made_by))
-            raise ValueError(f"{where}.{key}: {label} takes no argument {key!r}{nearest(key, accepted)}")
+            raise ValueError(
+                f"{where}.{_short(key)}: {label} takes no argument {_short(key)!r}{nearest(_short(key), accepted)}"
+            )
     if not partial:
         required = [p.name for p in signature.parameters.values() if p.default is p.empty and p.name in accepted]
         missing = [name for name in required if name not in arguments]
@@ -413,6 +424,8 @@ def explain(error: BaseException, overrides: list[str]) -> str | None:
 def _explain_missing(error: MissingConfigException) -> str:
     path = (error.missing_cfg_file or "").removesuffix(".yaml").lstrip("/")
     group, _, name = path.rpartition("/")
+    if name in PLUGINS:
+        return f"{group}={name} is not installed; it comes with pip install 'ocr[sweeps]'"
     if group.startswith("source/"):
         task = group.partition("/")[2]
         return f"data={name}: {name} has nothing for {task}; what has: {', '.join(names_in(group))}"

@@ -72,13 +72,17 @@ class Manifest:
             raise ValueError(f"{path} cannot be read ({error}): prepare the set again") from None
         if not isinstance(content, dict) or content.get("schema") != SCHEMA:
             found = content.get("schema") if isinstance(content, dict) else None
-            raise ValueError(f"{path} has schema {found}, this version reads {SCHEMA}: prepare the set again")
+            raise ValueError(
+                f"{path} has schema {repr(found)[:40]}, this version reads {SCHEMA}: prepare the set again"
+            )
         missing = [f.name for f in fields(cls) if f.name not in content]
         if missing:
             raise ValueError(f"{path} lacks {', '.join(missing)}: prepare the set again")
         wrong = _wrong_field(content)
         if wrong:
-            raise ValueError(f"{path}: {wrong} is {content[wrong]!r}, which no set of ours has: prepare the set again")
+            raise ValueError(
+                f"{path}: {wrong} is {repr(content[wrong])[:80]}, which no set of ours has: prepare the set again"
+            )
         return cls(**{f.name: content[f.name] for f in fields(cls)})
 
 

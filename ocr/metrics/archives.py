@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -37,7 +38,15 @@ def read_texts(path: Path) -> dict[str, str]:
             return _read(path, archive)
     except FileNotFoundError:
         raise ValueError(f"there is no archive {path}") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        struct.error,
+        OSError,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
         raise ValueError(f"{path} is not a complete zip archive that can be read ({error}): make it again") from None
 
 

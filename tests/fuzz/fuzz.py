@@ -87,7 +87,9 @@ def fuzz(reader: Any, folder: Path, cases: int, seed: int | None = None) -> tupl
     except BaseException as error:  # whatever a reader makes of a file is the finding
         if isinstance(error, KeyboardInterrupt):
             raise
-        problem = "".join(traceback.format_exception(error))[-3000:]
+        places = "".join(traceback.format_tb(error.__traceback__)[-4:])
+        case = "\n".join(getattr(error, "__notes__", ()))
+        problem = f"{places}{type(error).__name__}: {str(error)[:500]}\n{case[:1500]}"
     return done["read"], done["refused"], time.monotonic() - began, problem
 
 
