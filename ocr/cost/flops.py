@@ -246,6 +246,7 @@ _MOVING = {
     "embedding",
     "empty",
     "new_zeros",
+    "promote_types",
     "repeat",
     "stack",
     "zeros",

@@ -134,7 +134,7 @@ def _static_weight(path: Path) -> int:
 
 def _instances(family: str, path: Path, lightest: int, heaviest: int) -> list[FaceSpec]:
     axes = ImageFont.truetype(str(path), 16).get_variation_axes()
-    names = [_axis_name(a["name"]) for a in axes]
+    names = [_axis_name(a["name"] or "") for a in axes]
     weight_axis = axes[names.index("weight")]
     thinnest, thickest = weight_axis["minimum"] or 400, weight_axis["maximum"] or 400
     low, high = max(thinnest, lightest), min(thickest, heaviest)
