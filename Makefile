@@ -12,10 +12,12 @@ CV2    := $(shell sed -n 's/.*"opencv-python==\([0-9.]*\)".*/\1/p' pyproject.tom
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 DONE   := $(VENV)/.installed
+CASES  ?= 20000
+READERS ?=
 BENCH  := OMP_NUM_THREADS=1 $(BIN)/python -m experiments.bench
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-data test test-slow bench-boxes bench-craft bench-data-prep bench-maps bench-metrics bench-pseudo-labels bench-read bench-render bench-str soak soak-sweep paper chromium-box lint types format clean-demo
+.PHONY: help install demo demo-data test test-kills test-slow bench-boxes bench-craft bench-data-prep bench-maps bench-metrics bench-pseudo-labels bench-read bench-render bench-str paper chromium-box slurm-box test-slurm soak soak-sweep bench-scale fuzz audit licences compat lint types format clean-demo
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +52,9 @@ demo-data: $(DONE)  ## render the stand-ins for SynthText, ICDAR 2015 and MJSynt
 test: $(DONE)  ## run the fast tests (under 5 minutes on two cores)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal
 
+test-kills: $(DONE)  ## kill eight runs with SIGKILL again and again: they end bit-identical (KILLS=5 each; the long form has 40)
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/run/kills.py
+
 test-slow: $(DONE)  ## run the tests that take minutes (at most 30)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow -n 2 --dist worksteal
 
@@ -80,12 +85,6 @@ bench-render: $(DONE)  ## rendered crops and scenes a second on one core in thre
 bench-str: $(DONE)  ## attention decoding, training in bf16, reading words and label start-up, each against its plain form
 	@$(BENCH).str
 
-soak: $(DONE)  ## train for SOAK minutes (45) on one core, sample the memory each minute, and say whether it grows
-	@OMP_NUM_THREADS=1 $(BIN)/python -m experiments.soak --minutes $(SOAK)
-
-soak-sweep: $(DONE)  ## train 100 cells of the grid in one process and count the files and threads they leave
-	@OMP_NUM_THREADS=1 $(BIN)/python -m experiments.soak_sweep
-
 paper: $(DONE)  ## run a table of the papers and report it: TABLE=str_grid PROFILE=smoke SEEDS=1 (experiments/*/README.md)
 	@$(BIN)/python -m experiments.run $(TABLE) --profile $(PROFILE) --seeds $(SEEDS); status=$$?; \
 	$(BIN)/python -m experiments.report $(TABLE) --profile $(PROFILE) && exit $$status
@@ -94,6 +93,35 @@ chromium-box:  ## root, Debian: install headless Chromium, in which the tests op
 	@echo "apt-get install chromium: a browser of some 300 MB from the system's package source"
 	@command -v chromium >/dev/null || { apt-get update -q && apt-get install -q -y --no-install-recommends chromium; }
 	@chromium --version
+
+slurm-box:  ## root, Debian: set SLURM up on this machine, for sweeps and for make test-slurm (says first what it will do)
+	@sh experiments/slurm_box.sh
+
+test-slurm: $(DONE)  ## run the tests that submit jobs to SLURM (after make slurm-box)
+	@$(BIN)/python -c 'import submitit' 2>/dev/null || $(PIP) install -q -e '.[sweeps]'
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slurm
+
+soak: $(DONE)  ## train for SOAK minutes (45) on one core, sample the memory each minute, and say whether it grows
+	@OMP_NUM_THREADS=1 $(BIN)/python -m experiments.soak --minutes $(SOAK)
+
+soak-sweep: $(DONE)  ## train 100 cells of the grid in one process and count the files and threads they leave
+	@OMP_NUM_THREADS=1 $(BIN)/python -m experiments.soak_sweep
+
+bench-scale: $(DONE)  ## open ten million labels, and train on them with 8 loader processes under a memory limit
+	@$(BENCH).scale
+
+fuzz: $(DONE)  ## 20,000 damaged and forged files for every reader of files from strangers (CASES=, READERS=)
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz/fuzz.py --cases $(CASES) $(READERS)
+
+audit: $(DONE)  ## known vulnerabilities of what is installed; fails on a finding, says so when no advisory service answers
+	@$(BIN)/python -c 'import pip_audit' 2>/dev/null || $(PIP) install -q -e '.[audit]'
+	@$(BIN)/python -m experiments.dependencies audit
+
+licences: $(DONE)  ## the licence of every installed library
+	@$(BIN)/python -m experiments.dependencies licences
+
+compat: $(DONE)  ## the lowest and the newest of each main dependency, and Python 3.12 and 3.13 without torch
+	@$(BIN)/python -m experiments.compatibility
 
 lint: $(DONE)  ## ruff: style and mistakes
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

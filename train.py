@@ -32,10 +32,15 @@ def main() -> int:
     """Exit status: 0 done, 1 failed, 2 the command line is wrong, 130 interrupted (and saved)."""
     from ocr import sweep
 
+    os.environ.pop(sweep.SWEEP, None)  # that of a sweep which this process is a part of
     try:
         run()
         if _errors:
             raise _errors[0]
+        failures = sweep.failures(least=1)  # in other processes
+        if failures:
+            print(f"error: {failures}", file=sys.stderr)
+            return 1
     except KeyboardInterrupt as interrupt:
         print(interrupt if interrupt.args else "interrupted", file=sys.stderr)
         return 130

@@ -1,19 +1,29 @@
-"""The table at the end of a sweep, read from what its runs left on disk.  Nothing heavy is imported here."""
+"""The table of runs, and what is known of a sweep at its end, both read from what the runs left on disk.
+
+The jobs of a sweep may run in other processes and on other machines than the one that waits for them: each leaves a note in a
+folder that the environment names.  Nothing heavy is imported here.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ocr.run.record import RunRecord
+from ocr.run.record import RunRecord, leads, write_atomically
+
+SWEEP = "OCR_SWEEP"
+"""Environment variable: the folder for the notes of this sweep's jobs (:class:`ocr.launching.SweepFolder` sets it)."""
 
 COLUMNS = (
     "run",
     "where it differs",
     "state",
+    "recipe",
     "data",
     "score",
     "at step",
@@ -26,36 +36,60 @@ COLUMNS = (
 
 @dataclass(slots=True)
 class Noted:
-    """A run of this process: its overrides, and why it failed."""
+    """A run: its overrides, and why it failed."""
 
     folder: Path
     overrides: list[str] = field(default_factory=list)
     error: str | None = None
 
 
-_noted: dict[Path, Noted] = {}
-
-
-def note(folder: Path, overrides: list[str]) -> None:
-    """Remember a run of this process for the table."""
-    _noted[folder] = Noted(folder, overrides)
+def note(folder: Path, overrides: list[str], error: str | None = None) -> None:
+    """Remember a run of a sweep for its table, and why it failed; outside a sweep nothing is done."""
+    kept = os.environ.get(SWEEP)
+    if kept is not None and leads():
+        path = Path(kept) / f"{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}.json"
+        content = asdict(Noted(folder, overrides, error)) | {"folder": str(folder.absolute())}
+        write_atomically(path, json.dumps(content, ensure_ascii=False) + "\n")
 
 
 def failed(folder: Path, error: str) -> None:
-    """Remember why it failed, for it may have left no record."""
-    _noted[folder].error = error
+    """Remember why a run failed, for it may have left no record."""
+    overrides = next((run.overrides for run in noted() if run.folder == folder.absolute()), [])
+    note(folder, overrides, error)
 
 
-def failures() -> str | None:
-    """``2 of 24 runs failed``; None when this process made one run only, or none failed."""
-    count = sum(run.error is not None for run in _noted.values())
-    return f"{count} of {len(_noted)} runs failed" if count and len(_noted) >= 2 else None
+def noted() -> list[Noted]:
+    """The runs of this process's sweep, in the order in which they were last heard of."""
+    kept = os.environ.get(SWEEP)
+    paths = sorted(Path(kept).glob("*.json"), key=lambda path: path.stat().st_mtime) if kept is not None else []
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    return [Noted(Path(each["folder"]), each["overrides"], each["error"]) for each in found]
+
+
+def sweep_name() -> str | None:
+    """What the runs of this sweep have in common; None outside a sweep."""
+    kept = os.environ.get(SWEEP)
+    return None if kept is None else Path(kept).name
+
+
+def failures(least: int = 2) -> str | None:
+    """``2 of 24 runs failed``; None when the sweep has fewer than ``least`` runs, or all of them finished."""
+    runs = noted()
+    count = sum(not _finished(run) for run in runs)
+    return f"{count} of {len(runs)} runs failed" if count and len(runs) >= least else None
+
+
+def _finished(run: Noted) -> bool:
+    """As its record says: a job that was killed could not say that it failed."""
+    record = RunRecord.read(run.folder)
+    return run.error is None and record is not None and record.status == "finished"
 
 
 def summary() -> None:
-    """Print one row per run when this process made several."""
-    if len(_noted) >= 2:
-        show(list(_noted.values()))
+    """Print one row per run when a sweep made several."""
+    runs = noted()
+    if len(runs) >= 2:
+        show(runs)
 
 
 def show(runs: Sequence[Noted]) -> None:
@@ -68,13 +102,19 @@ def show(runs: Sequence[Noted]) -> None:
     rows = [(run, RunRecord.read(run.folder)) for run in runs]
     overrides = [record.overrides if record else run.overrides for run, record in rows]
     shared = set(overrides[0]).intersection(*overrides)
-    table = Table(title=f"{len(runs)} runs", title_justify="left")
-    for column in COLUMNS:
-        table.add_column(column, overflow="fold")
+    cells = {}
     for run, record in sorted(rows, key=lambda row: _rank(row[1])):
         differs = " ".join(o for o in (record.overrides if record else run.overrides) if o not in shared)
-        cells = _cells(record) if record else ["failed"]
-        table.add_row(*map(Text, (run.folder.name, differs, *cells)))
+        cells[run.folder] = [run.folder.name, differs, *(_cells(record) if record else ["failed"])]
+    # room is short, and many runs have no recipe
+    recipe = COLUMNS.index("recipe")
+    empty = [recipe] if all(row[recipe : recipe + 1] in ([], ["-"]) for row in cells.values()) else []
+    table = Table(title=f"{len(runs)} runs", title_justify="left")
+    for i, column in enumerate(COLUMNS):
+        if i not in empty:
+            table.add_column(column, overflow="fold")
+    for row in cells.values():
+        table.add_row(*(Text(cell) for i, cell in enumerate(row) if i not in empty))
     printer = console()
     printer.print(table)
     for run, record in rows:
@@ -92,7 +132,8 @@ def _cells(record: RunRecord) -> list[str]:
     """From the state on."""
     scored = record.score is not None
     return [
-        _state(record),
+        state(record),
+        record.recipe or "-",
         "+".join(sorted({part["kind"] for part in record.data.values()})),
         f"{record.select} {record.score:.4f}" if scored else "-",
         str(record.best_step) if scored else "-",
@@ -103,7 +144,7 @@ def _cells(record: RunRecord) -> list[str]:
     ]
 
 
-def _state(record: RunRecord) -> str:
+def state(record: RunRecord) -> str:
     """The recorded status; ``killed`` where a run of this machine says that it is running and its process is gone."""
     attempt = record.attempts[-1]
     if record.status != "running" or attempt["host"] != platform.node():

@@ -17,7 +17,7 @@ GROUND = r"ocr|ocr\.(types|geometry|charset|seeding|averaging|gathering|finite|p
 PARTS = r"ocr\.(data|render|detection|recognition|metrics)\b.*"
 READING = r"reader|reading_(order|direction|choice)|character_places|straighten|picture_files|inputs|read_files|export_(text|layout)"
 DEPLOYING = r"export|attention_loop|int8|runtime|deployed|serve|web"
-RUN = rf"ocr\.(run\b.*|config|terminal|sweep|{READING}|draw|page|cost\b.*|{DEPLOYING})"
+RUN = rf"ocr\.(run\b.*|config|terminal|sweep|launching|{READING}|draw|page|cost\b.*|{DEPLOYING})"
 
 LAYERS: list[tuple[str, str]] = [
     (GROUND, r"ocr\.types"),
@@ -34,9 +34,9 @@ LAYERS: list[tuple[str, str]] = [
 
 HOMES = {
     r"pytorch_lightning|lightning_fabric|lightning": r"ocr\.(detection|recognition)\.module|ocr\.data\.datamodule|ocr\.run\..*",
-    r"hydra|omegaconf": r"ocr\.(config|cli)|train|experiments\..*",
+    r"hydra|omegaconf": r"ocr\.(config|cli|launching)|train|experiments\..*",
     r"albumentations": r"ocr\.(detection|recognition)\.augment",
-    r"wandb": r"ocr\.run\.logging",
+    r"wandb": r"ocr\.run\.tracking",
     r"onnx|onnxruntime": r"ocr\.(export|attention_loop|int8|runtime)",
     r"safetensors": r"ocr\.run\.packed_weights",
     r"gradio": r"ocr\.web",

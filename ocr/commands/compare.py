@@ -1,4 +1,4 @@
-"""``ocr compare``: two runs on the same samples, with a paired test."""
+"""``ocr compare``: how the configs of two runs differ, and how they read the same samples, with a paired test."""
 
 from __future__ import annotations
 
@@ -17,14 +17,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print accuracies, their difference with its interval, and the p-value.
+    """Print what differs, the accuracies, their difference with its interval, and the p-value.
 
     Raises:
         ValueError: the two cannot be compared; one line.
     """
-    from ocr.run.compare import compare_runs, show_comparison
-    from ocr.terminal import console
-
-    first, second = Path(arguments.first), Path(arguments.second)
-    show_comparison(compare_runs(first, second), (str(first), str(second)), console())
+    compare_and_show(Path(arguments.first), Path(arguments.second))
     return 0
+
+
+def compare_and_show(first: Path, second: Path) -> None:
+    """As :func:`run`."""
+    from ocr.run.compare import compare_runs, show_comparison, show_runs
+    from ocr.terminal import console as make_console
+
+    console = make_console()
+    show_runs(first, second, console)
+    show_comparison(compare_runs(first, second), (str(first), str(second)), console)

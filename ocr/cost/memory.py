@@ -115,7 +115,7 @@ def _train(of: Subject, batch: int, size: tuple[int, int], device: str) -> None:
     average = None if decay is None else WeightAverage(network, decay)
     optimizer = build(settings["optim"], "optim")(network.parameters())
     loss = _detection_loss if of.task == "detection" else _recognition_loss
-    half = "bf16" in str(settings["trainer"]["precision"])
+    half = "bf16" in _precision(settings["trainer"] | {"accelerator": device.partition(":")[0]})
     forget_peak_memory()
     for _ in range(STEPS):
         with torch.autocast(device.partition(":")[0], torch.bfloat16, enabled=half):
@@ -125,6 +125,14 @@ def _train(of: Subject, batch: int, size: tuple[int, int], device: str) -> None:
         optimizer.zero_grad()
         if average is not None:
             average.update(network)
+
+
+def _precision(trainer: dict[str, Any]) -> str:
+    if trainer["precision"] != "auto":
+        return str(trainer["precision"])
+    from ocr.run import hardware  # brings Lightning along: seconds, and memory that a step does not need
+
+    return str(hardware.precision(trainer))
 
 
 def _recognition_loss(network: Any, batch: int, size: tuple[int, int], device: str) -> torch.Tensor:

@@ -9,10 +9,14 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from ocr.config import from_yaml, identity
 from ocr.metrics.paired import Comparison, compare
 from ocr.metrics.score import mean_and_deviation
+from ocr.run.folder import CONFIG
 from ocr.run.logging import PREDICTIONS, SCORES, read_rows
+from ocr.run.record import RunRecord
 
 Row = dict[str, Any]
 
@@ -53,6 +57,38 @@ def compare_runs(first: Path, second: Path) -> list[tuple[str, str, Comparison]]
         for protocol, sets in by_protocol.items()
         for name, pairs in _lists(sets).items()
     ]
+
+
+def config_difference(first: Path, second: Path) -> dict[str, tuple[Any, Any]]:
+    """Dotted key -> values of two run directories, where what they compute differs; empty where one of them is no run directory."""
+    paths = first / CONFIG, second / CONFIG
+    if not all(path.is_file() for path in paths):
+        return {}
+    ours, theirs = (identity(from_yaml(path)) for path in paths)
+    keys = sorted(ours.keys() | theirs.keys())
+    return {key: (ours.get(key), theirs.get(key)) for key in keys if ours.get(key) != theirs.get(key)}
+
+
+def show_runs(first: Path, second: Path, console: Console) -> None:
+    """What differs between two runs in config and in validation score; nothing where one of them is no run directory."""
+    ours, theirs = RunRecord.read(first), RunRecord.read(second)
+    if ours is None or theirs is None:
+        return
+    table = Table(title="A and B differ", title_justify="left", box=None, pad_edge=False)
+    for column in ("in", "A", "B"):
+        table.add_column(column, overflow="fold")
+    for key, values in config_difference(first, second).items():
+        table.add_row(key, *map(Text, map(str, values)))
+    table.add_row(f"best validation {' | '.join(dict.fromkeys((ours.select, theirs.select)))}", *_scores(ours, theirs))
+    console.print(table)
+
+
+def _scores(first: RunRecord, second: RunRecord) -> list[str]:
+    """Both best validation scores, the second with its distance from the first."""
+    shown = ["-" if record.score is None else f"{record.score:.4f}" for record in (first, second)]
+    if first.score is not None and second.score is not None:
+        shown[1] += f" ({second.score - first.score:+.4f})"
+    return shown
 
 
 def _compared(pairs: Sequence[_Pair]) -> Comparison:

@@ -32,10 +32,12 @@ def check_device(trainer: dict[str, Any], in_sweep: bool) -> None:
         raise ValueError(
             "trainer=gpu: torch sees no GPU here (torch.cuda.is_available() is false); trainer=cpu needs none"
         )
-    if in_sweep and (str(trainer["strategy"]).startswith("ddp") or trainer["devices"] != 1):
+    several = str(trainer["strategy"]).startswith("ddp") or trainer["devices"] != 1
+    if in_sweep and several and not _task_per_process(trainer):
         raise ValueError(
             "trainer=ddp inside a sweep: every process would compose its own job and train another model; "
-            "sweep with one device per job, or run ddp without -m"
+            "sweep with one device per job, run ddp without -m, or give each process a SLURM task "
+            "(hydra/launcher=slurm hydra.launcher.tasks_per_node=2 trainer.devices=2)"
         )
     synchronise_norms(trainer)
 
@@ -58,6 +60,12 @@ def synchronise_norms(trainer: dict[str, Any]) -> bool:
             "trainer.sync_batchnorm=true: torch synchronises batch normalisation on GPUs only; leave it at auto, or give false"
         )
     return gpu if chosen == "auto" else bool(chosen)
+
+
+def _task_per_process(trainer: dict[str, Any]) -> bool:
+    """Whether SLURM has started all processes of this job, each with the same config; then nothing is composed anew."""
+    slurm = os.environ.get("SUBMITIT_EXECUTOR") == "slurm"
+    return slurm and os.environ.get("SLURM_NTASKS_PER_NODE", os.environ.get("SLURM_NTASKS")) == str(trainer["devices"])
 
 
 def prepare_torch(threads: int | None, seed: int) -> None:
