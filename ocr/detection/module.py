@@ -19,7 +19,9 @@ from ocr.detection.loss import detection_loss
 from ocr.detection.pseudo_labels import Labelled, Labeller, splice
 from ocr.detection.splitting import Splitter, Watershed
 from ocr.detection.thresholds import Candidates, Grid, Scorer, candidates, choose
+from ocr.finite import clip_finite, require_finite
 from ocr.gathering import gathered, in_turn, processes, share_buffers
+from ocr.pieces import Pieces
 from ocr.types import Scene, SceneBatch
 
 
@@ -77,6 +79,9 @@ class DetectionModule(pl.LightningModule):
         self.detector = Detector(
             self.teacher.network, None, long_side, max_enlargement, batch_size=batch_size, precision=precision
         )
+        self.pieces = Pieces()
+        self._batch: SceneBatch | None = None
+        self._observed = Observed()
         self.validated: list[list[Candidates]] = []
 
     def deployable(self) -> Detector:
@@ -89,22 +94,51 @@ class DetectionModule(pl.LightningModule):
         Raises:
             FloatingPointError: the loss is not a finite number; the message names the batch's keys.
         """
-        labelled = self.labeller.label(batch, self.teacher.network, self.global_step, self.detector.score_maps)
-        observed = self._shared(labelled)
-        self.label_quality.add(observed)
-        splice(batch, labelled, self.label_quality.held_back)
-        images_BCHW = normalise(batch.images_BCHW).contiguous(memory_format=self.memory_format)
-        scores_B2hw, _ = self.network(images_BCHW)
-        loss = detection_loss(scores_B2hw, batch.maps_B2hw, batch.trust_Bhw)
-        if not torch.isfinite(loss.total):
-            raise FloatingPointError(
-                f"the loss is {loss.total.item()} at step {self.global_step}, batch of {', '.join(batch.keys)}: "
-                "lower the learning rate or look at these samples"
-            )
-        values = {"train/loss": loss.total, "train/region": loss.region, "train/affinity": loss.affinity}
+        self._label(batch)
+        total, region, affinity = self.pieces.loss(
+            len(batch.keys),
+            lambda part: self._losses(batch, part),
+            lambda part: part.stop - part.start,
+            self.network.parameters(),
+        )
+        require_finite("loss", total, batch.keys, self.global_step)
+        values = {"train/loss": total, "train/region": region, "train/affinity": affinity}
         self.log_dict(values, batch_size=len(batch.keys), sync_dist=True)
-        self.log_dict(self._weak_values(observed), batch_size=len(batch.keys))
-        return loss.total
+        self.log_dict(self._weak_values(self._observed), batch_size=len(batch.keys))
+        return total
+
+    def _label(self, batch: SceneBatch) -> None:
+        """Put the teacher's labels into a batch, once: a step may be tried again in smaller pieces."""
+        if batch is self._batch:
+            return
+        labelled = self.labeller.label(batch, self.teacher.network, self.global_step, self.detector.score_maps)
+        self._observed = self._shared(labelled)
+        self.label_quality.add(self._observed)
+        splice(batch, labelled, self.label_quality.held_back)
+        self._batch = batch
+
+    def _losses(self, batch: SceneBatch, part: slice) -> Tensor:
+        """The losses (3,) of a part of a batch: total, region, affinity."""
+        images_BCHW = normalise(batch.images_BCHW[part]).contiguous(memory_format=self.memory_format)
+        scores_B2hw, _ = self.network(images_BCHW)
+        return torch.stack(detection_loss(scores_B2hw, batch.maps_B2hw[part], batch.trust_Bhw[part]))
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the norm, and stop before a gradient that is not finite can spoil the weights.
+
+        A loss scaler (fp16) leaves such steps out by itself.
+
+        Raises:
+            FloatingPointError: the gradient is not finite; the message names the batch's keys.
+        """
+        assert self._batch is not None
+        scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None
+        clip_finite(self.network.parameters(), gradient_clip_val, self._batch.keys, self.global_step, or_skipped=scaled)
 
     def _shared(self, labelled: Labelled) -> Observed:
         """What this step's labels say, those of all processes together; every process takes up the labels of the others."""
@@ -122,7 +156,8 @@ class DetectionModule(pl.LightningModule):
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Step, then let the teacher follow: before any callback can save a checkpoint."""
-        super().optimizer_step(*args, **kwargs)
+        step = super().optimizer_step
+        self.pieces.retry(lambda: step(*args, **kwargs))
         self.teacher.update(self.network)
 
     def on_validation_epoch_start(self) -> None:

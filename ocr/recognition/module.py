@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
@@ -11,7 +10,9 @@ import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 
 from ocr.averaging import WeightAverage
+from ocr.finite import clip_finite, require_finite
 from ocr.gathering import in_turn, processes, share_buffers, share_of_mean
+from ocr.pieces import Pieces
 from ocr.recognition.fitting import Tall
 from ocr.recognition.four_stage import FourStage
 from ocr.recognition.recognizer import Recognizer
@@ -80,6 +81,7 @@ class RecognitionModule(pl.LightningModule):
         deployed = network if self.average is None else self.average.network
         self.recognizer = Recognizer(deployed, keep_ratio, batch_size, precision, variable_width, tall)
         self.validated: list[list[tuple[str, Reading]]] = []
+        self.pieces = Pieces()
         self.keys: list[str] = []
 
     def deployable(self) -> Recognizer:
@@ -92,15 +94,25 @@ class RecognitionModule(pl.LightningModule):
         Raises:
             FloatingPointError: the loss is not a finite number; the message names the batch's keys.
         """
-        images_BCHW = normalise(batch.images_BCHW).contiguous(memory_format=self.memory_format)
-        loss = self.network.loss(images_BCHW, batch.texts, batch.widths_B)
+        self.keys = batch.keys
+        terms = self.network.pred.terms
+        (loss,) = self.pieces.loss(
+            len(batch.keys),
+            lambda part: self._losses(batch, part),
+            lambda part: terms(batch.texts[part]),
+            self.network.parameters(),
+        )
         if processes() > 1:
             loss = loss * share_of_mean(self.network.pred.terms(batch.texts), loss.device)
-        if not torch.isfinite(loss):
-            raise FloatingPointError(_not_finite("loss", loss, batch.keys, self.global_step))
-        self.keys = batch.keys
+        require_finite("loss", loss, batch.keys, self.global_step)
         self.log("train/loss", loss, batch_size=len(batch.texts), sync_dist=True)
         return loss
+
+    def _losses(self, batch: WordBatch, part: slice) -> torch.Tensor:
+        """The loss (1,) of a part of a batch."""
+        images_BCHW = normalise(batch.images_BCHW[part]).contiguous(memory_format=self.memory_format)
+        widths_B = None if batch.widths_B is None else batch.widths_B[part]
+        return self.network.loss(images_BCHW, batch.texts[part], widths_B)[None]
 
     def configure_gradient_clipping(
         self,
@@ -115,14 +127,13 @@ class RecognitionModule(pl.LightningModule):
         Raises:
             FloatingPointError: the gradient is not finite; the message names the batch's keys.
         """
-        limit = math.inf if gradient_clip_val is None else gradient_clip_val
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit)
-        if getattr(self.trainer.precision_plugin, "scaler", None) is None and not torch.isfinite(norm):
-            raise FloatingPointError(_not_finite("gradient", norm, self.keys, self.global_step))
+        scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None
+        clip_finite(self.network.parameters(), gradient_clip_val, self.keys, self.global_step, or_skipped=scaled)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Step, then let the average follow: before any callback can save a checkpoint."""
-        super().optimizer_step(*args, **kwargs)
+        step = super().optimizer_step
+        self.pieces.retry(lambda: step(*args, **kwargs))
         if self.average is not None:
             self.average.update(self.network)
 
@@ -160,8 +171,3 @@ class RecognitionModule(pl.LightningModule):
             "weights": "network." if self.average is None else "average.network.",
             "inference": dict(self.inference),
         }
-
-
-def _not_finite(what: str, value: torch.Tensor, keys: list[str], step: int) -> str:
-    named = ", ".join(keys[:8]) + (f" and {len(keys) - 8} more" if len(keys) > 8 else "")
-    return f"the {what} is {value.item()} at step {step}, batch of {named}: lower the learning rate or look at these samples"

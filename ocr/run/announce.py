@@ -12,6 +12,7 @@ from ocr.data.datamodule import DataModule
 from ocr.run import checkpoint
 from ocr.run.progress import clock
 from ocr.run.record import RunRecord
+from ocr.run.repetition import Repetition
 
 
 def show_config(config: Config, folder: Path, console: Console) -> None:
@@ -38,13 +39,27 @@ def show_data(data: DataModule, console: Console) -> None:
     console.print(table)
 
 
+def show_repetition(repetition: Repetition, console: Console) -> None:
+    """Say when the steps that a resumed run repeated did not give what they had given before."""
+    if not repetition.kept:
+        console.print(
+            f"step {repetition.worst}, repeated after a resume, differs by {repetition.difference:.2g} from before; promised was: "
+            f"{repetition.promise()}",
+            style="yellow",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+
+
 def show_end(folder: Path, record: RunRecord, console: Console) -> None:
-    """One line: score, speed, memory, and where the best checkpoint is."""
+    """One line: score, speed, memory, room on the disk, and where the best checkpoint is."""
     speed = f"{record.samples_per_second:.1f} samples/s, " if record.samples_per_second else ""
     broken = f", {record.undecodable['count']} undecodable skipped" if record.undecodable else ""
+    early = f" (stopped early at step {record.steps} of {record.max_steps})" if record.steps < record.max_steps else ""
     console.print(
-        f"finished in {clock(record.seconds)}: {record.select} {record.score:.4f} at step {record.best_step}, "
-        f"{speed}peak memory {record.peak_memory_mb:.0f} MB{broken}; {folder / checkpoint.BEST}",
+        f"finished in {clock(record.seconds)}: {record.select} {record.score:.4f} at step {record.best_step}{early}, "
+        f"{speed}peak memory {record.peak_memory_mb:.0f} MB, on disk {record.disk_mb:.0f} MB{broken}; {folder / checkpoint.BEST}",
         highlight=False,
         soft_wrap=True,
     )

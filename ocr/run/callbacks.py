@@ -135,6 +135,11 @@ class Rows(pl.Callback):
         self._samples = 0
 
     @property
+    def total(self) -> Pace:
+        """Of this attempt so far."""
+        return self._total
+
+    @property
     def pace(self) -> tuple[int, float]:
         """Samples and seconds of this attempt, without its first steps where there are others, and without validation."""
         mean = self._total.since(self._warm) if self._total.steps > self._warm.steps else self._total

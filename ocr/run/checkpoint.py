@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,29 @@ import torch
 
 from ocr.config import build
 from ocr.run import foreign
+from ocr.run.checksum import damage
 from ocr.types import Detects, Reads
 
 FORMAT = 1
 LAST = "last.ckpt"
+PREVIOUS = "previous.ckpt"
+"""The save before the last one, while a run is not finished."""
 BEST = "best.ckpt"
 PACKED = ".safetensors"
 """Ending of a file that holds the deployed weights alone."""
 DEPLOYED = {"detection": "ocr.detection.detector.Detector", "recognition": "ocr.recognition.recognizer.Recognizer"}
 PARTS = {"format": int, "task": str, "network": dict, "weights": str, "inference": dict}
 """What the part ``ocr`` of a checkpoint holds."""
+
+
+class Unreadable(ValueError):
+    """A file whose bytes are no checkpoint, or no longer one; ``reason`` says in a few words what is wrong with them."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"{path} is no checkpoint that can be loaded safely, or only a part of one ({reason}): give a .ckpt of this project"
+        )
+        self.reason = reason
 
 
 def write(content: dict[str, Any], path: Path) -> None:
@@ -37,6 +51,7 @@ def write(content: dict[str, Any], path: Path) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
+        _sync_folder(path.parent)
     except (OSError, RuntimeError) as error:
         temporary.unlink(missing_ok=True)
         reason = _disk_error(error)
@@ -46,6 +61,16 @@ def write(content: dict[str, Any], path: Path) -> None:
             f"cannot write {path} ({reason.strerror or reason}); what was saved before is untouched: "
             "make room and repeat the command"
         ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let a new name survive a power cut, where the file system knows how to."""
+    with suppress(OSError):
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def _disk_error(error: BaseException | None) -> OSError | None:
@@ -70,9 +95,9 @@ def link(source: Path, target: Path) -> None:
 
 
 def remove_drafts(folder: Path) -> None:
-    """Remove what killed processes left half-written."""
-    for name in (LAST, BEST):
-        for draft in folder.glob(f".{name}.*"):
+    """Remove what killed processes left half-written: ``.<name>.<process>`` of every file that is written whole or not at all."""
+    for draft in folder.glob(".*.*"):
+        if draft.suffix[1:].isdecimal():
             draft.unlink(missing_ok=True)
 
 
@@ -90,7 +115,9 @@ def read(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"{path} is a torch file but no checkpoint of this project (it has no 'ocr' part)")
     ours = content["ocr"]
     if ours.get("format") != FORMAT:
-        raise ValueError(f"{path} has checkpoint format {ours.get('format')}, this version reads {FORMAT}")
+        raise ValueError(
+            f"{path} has checkpoint format {' '.join(str(ours.get('format')).split())[:40]}, this version reads {FORMAT}"
+        )
     wrong = [name for name, kind in PARTS.items() if not isinstance(ours.get(name), kind)]
     if wrong or ours["task"] not in DEPLOYED or not isinstance(content.get("state_dict"), dict):
         raise ValueError(
@@ -106,14 +133,14 @@ def _unpacked(path: Path) -> dict[str, Any]:
 
 
 def _loaded(path: Path) -> Any:
+    damaged = damage(path)
+    if damaged is not None:
+        raise Unreadable(path, damaged)
     try:
         foreign.check_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ValueError(
-            f"{path} is no checkpoint that can be loaded safely, or only a part of one ({type(error).__name__}): "
-            "give a .ckpt of this project"
-        ) from error
+        raise Unreadable(path, type(error).__name__) from error
 
 
 def weights(content: dict[str, Any]) -> dict[str, torch.Tensor]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from netrc import NetrcParseError, netrc
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import cv2
 
 from ocr.run.record import leads, write_atomically
+from ocr.run.repetition import Repetition
+from ocr.run.tracking import Mistake, Tracker
 from ocr.types import Image
 
 METRICS = "metrics.jsonl"
@@ -33,6 +34,11 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def _lies_behind(row: dict[str, Any], step: int, validation_due: bool) -> bool:
+    is_validation = any(name.startswith("val") for name in row)
+    return bool(row["step"] > step or (row["step"] == step and validation_due and is_validation))
+
+
 class Journal:
     """Appends rows to a run directory, and mirrors them to Weights & Biases when asked; silent in all processes but the first.
 
@@ -42,27 +48,47 @@ class Journal:
         config: the resolved config, shown by wandb.
         wandb: mirror to Weights & Biases; offline when no key is configured.
         project: the wandb project.
+        upload: whether the checkpoint itself goes to wandb.
 
     Raises:
         ValueError: wandb is asked for and not installed.
     """
 
     def __init__(
-        self, folder: Path, name: str, config: dict[str, Any], wandb: bool = False, project: str = "ocr"
+        self,
+        folder: Path,
+        name: str,
+        config: dict[str, Any],
+        wandb: bool = False,
+        project: str = "ocr",
+        upload: bool = True,
     ) -> None:
         self.folder = folder
         self.silent = not leads()
-        self._run: Any = _wandb_run(folder, name, config, project) if wandb and not self.silent else None
+        self.repetition = Repetition()
+        self._tracker = Tracker(folder, name, config, project, upload) if wandb and not self.silent else None
 
-    def cut_back(self, step: int) -> None:
-        """Drop the rows behind ``step``: a run resumed there will write them again."""
+    def cut_back(self, step: int, validation_due: bool = False) -> None:
+        """Drop the rows behind ``step``, and where that has yet to be validated, those of its validation: they will be written again."""
         for path in (self.folder / METRICS, self.folder / TIMING):
             if path.exists() and not self.silent:
-                kept = [row for row in read_rows(path) if row["step"] <= step]
+                rows = read_rows(path)
+                cut = [row for row in rows if _lies_behind(row, step, validation_due)]
+                if path.name == METRICS:
+                    self.repetition.expect(cut)
+                kept = [row for row in rows if not _lies_behind(row, step, validation_due)]
                 write_atomically(path, "".join(json.dumps(row) + "\n" for row in kept))
+
+    def sync(self) -> None:
+        """Have the rows on the disk: a checkpoint that promises them is written next."""
+        for path in (self.folder / METRICS, self.folder / TIMING):
+            if path.exists() and not self.silent:
+                with path.open("rb") as stream:
+                    os.fsync(stream.fileno())
 
     def metrics(self, step: int, **values: float) -> None:
         """One row of what training computed; the same in a resumed run as in an undisturbed one."""
+        self.repetition.compare(step, values)
         self._append(METRICS, step, values)
         self._mirror(step, values)
 
@@ -78,23 +104,18 @@ class Journal:
         path = self.folder / "pictures" / f"{name}-{step:07d}.jpg"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes())
-        if self._run is not None:
-            import wandb
+        if self._tracker is not None:
+            self._tracker.picture(step, name, image)
 
-            self._mirror(step, {f"pictures/{name}": wandb.Image(image)})
+    def mistakes(self, step: int, name: str, rows: Sequence[Mistake]) -> None:
+        """Samples that were not found or read as they should be: a table on wandb; beside the rows the sheets show them."""
+        if self._tracker is not None and rows:
+            self._tracker.mistakes(step, name, rows)
 
     def close(self, summary: dict[str, Any], checkpoint: Path) -> None:
-        """Finish the wandb run with its summary and a reference to the checkpoint (the file itself stays here)."""
-        if self._run is None:
-            return
-        import wandb
-
-        self._run.summary.update(summary)
-        name = "".join(c if c.isalnum() or c in "-_." else "-" for c in self._run.name)
-        artifact = wandb.Artifact(name, type="model")
-        artifact.add_reference(checkpoint.resolve().as_uri(), checksum=False)
-        self._run.log_artifact(artifact)
-        self._run.finish()
+        """Finish the wandb run with its summary and the checkpoint."""
+        if self._tracker is not None:
+            self._tracker.close(summary, checkpoint)
 
     def _append(self, file: str, step: int, values: dict[str, float]) -> None:
         if not self.silent:
@@ -102,43 +123,5 @@ class Journal:
                 stream.write(json.dumps({"step": step, **values}) + "\n")
 
     def _mirror(self, step: int, values: dict[str, Any]) -> None:
-        if self._run is not None:
-            self._run.log({"step": step, **values})
-
-
-def _has_key() -> bool:
-    """Whether wandb would find a key without asking for one."""
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
-    try:
-        return netrc(os.environ.get("NETRC")).authenticators(host) is not None
-    except (OSError, NetrcParseError):
-        return False
-
-
-def _wandb_run(folder: Path, name: str, config: dict[str, Any], project: str) -> Any:
-    try:
-        import wandb
-    except ModuleNotFoundError:
-        raise ValueError(
-            "logger=wandb: wandb is not installed; pip install wandb, or leave logger=wandb away"
-        ) from None
-    mode: Any = os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
-    identity = folder / "wandb_id"
-    if not identity.exists():
-        identity.write_text(os.urandom(6).hex())
-    settings = wandb.Settings(silent=True, console="off")
-    run = wandb.init(
-        project=project,
-        name=name,
-        id=identity.read_text(),
-        resume="allow",
-        dir=str(folder),
-        config=config,
-        mode=mode,
-        settings=settings,
-    )
-    # wandb's own counter only grows, and a resumed run repeats steps
-    run.define_metric("*", step_metric="step")
-    return run
+        if self._tracker is not None:
+            self._tracker.log(step, values)

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 KEY = "ocr"
 """Key of our part of the metadata."""
@@ -34,9 +34,9 @@ def pack(ours: Mapping[str, Any], state: Mapping[str, torch.Tensor], path: Path,
     tensors = {name: _packed(name, tensor, half) for name, tensor in state.items()}
     draft = path.with_name(f".{path.name}")
     try:
-        save_file(tensors, draft, {KEY: json.dumps({**ours, "weights": ""})})
+        draft.write_bytes(save(tensors, {KEY: json.dumps({**ours, "weights": ""})}))
         draft.replace(path)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         draft.unlink(missing_ok=True)
         raise ValueError(f"cannot write {path} ({error}): make room or name another file") from None
 

@@ -15,6 +15,7 @@ from ocr.draw import contact_sheet, draw_matches, overlay
 from ocr.metrics.words import WordRow
 from ocr.recognition.module import RecognitionModule
 from ocr.run.logging import Journal
+from ocr.run.tracking import Mistake
 from ocr.types import Image, Scene, SceneBatch, Word, WordBatch
 
 WORDS_PER_SCENE = 6
@@ -80,9 +81,11 @@ class Pictures(pl.Callback):
         words = [*self._words[False], *self._words[True]][: self.most * WORDS_PER_SCENE]
         if words:
             self.journal.picture(trainer.global_step, "validation", word_sheet(words))
+            self.journal.mistakes(trainer.global_step, "validation", word_mistakes(self._words[False]))
         elif self._scenes and isinstance(pl_module, DetectionModule):
-            sheet = scene_sheet(pl_module.deployable(), self._scenes, self.protocol)
+            sheet, mistakes = scene_sheet(pl_module.deployable(), self._scenes, self.protocol)
             self.journal.picture(trainer.global_step, "validation", sheet)
+            self.journal.mistakes(trainer.global_step, "validation", mistakes)
 
 
 def scene_batch_sheet(batch: SceneBatch, most: int) -> Image:
@@ -103,16 +106,33 @@ def word_batch_sheet(batch: WordBatch, most: int) -> Image:
     return contact_sheet(images, batch.texts[: len(images)], cell=(200, 64))
 
 
-def scene_sheet(detector: Detector, scenes: Sequence[Scene], protocol: Any) -> Image:
-    """Per scene: boxes found (green) over the truth (blue found, orange missed), and the region score over the picture."""
-    images, captions = [], []
+def scene_sheet(detector: Detector, scenes: Sequence[Scene], protocol: Any) -> tuple[Image, list[Mistake]]:
+    """Per scene: boxes found (green) over the truth (blue found, orange missed), and the region score over the picture.
+
+    Also those of the first kind that show a mistake, worst first.
+    """
+    images, captions, mistakes = [], [], []
     for scene, stored in zip(scenes, detector.score_maps([s.image for s in scenes]), strict=True):
         found = find_words(stored.maps_2hw, detector.thresholds, stored.scale)
         row = protocol.row(found, scene.words, scene.key)
-        images += [draw_matches(scene.image, found, scene.words, [w.found for w in row.words])]
-        images += [overlay(scene.image, stored.maps_2hw[0])]
+        drawn = draw_matches(scene.image, found, scene.words, [w.found for w in row.words])
+        images += [drawn, overlay(scene.image, stored.maps_2hw[0])]
         captions += [scene.key, f"{row.matches} of {row.cared_truth} found, {row.cared_detections} boxes"]
-    return contact_sheet(images, captions, columns=2, cell=(560, 420))
+        missed = row.cared_truth - row.recall_credit
+        wrong = row.cared_detections - row.precision_credit
+        if missed or wrong:
+            mistakes.append(Mistake(drawn, {"key": scene.key, "missed": missed, "wrong": wrong, "of": row.cared_truth}))
+    mistakes.sort(key=lambda mistake: -mistake.values["missed"] - mistake.values["wrong"])
+    return contact_sheet(images, captions, columns=2, cell=(560, 420)), mistakes
+
+
+def word_mistakes(words: Sequence[tuple[Word, WordRow]]) -> list[Mistake]:
+    """Words that were read wrong, the surest first."""
+    rows = sorted(words, key=lambda pair: -pair[1].confidence)
+    return [
+        Mistake(word.image, {"truth": row.truth, "read": row.prediction, "confidence": row.confidence, "key": row.key})
+        for word, row in rows
+    ]
 
 
 def word_sheet(words: Sequence[tuple[Word, WordRow]]) -> Image:

@@ -77,6 +77,16 @@ def peak_memory_mb() -> float:
     return peak * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
+def disk_mb(folder: Path) -> float:
+    """What the files in a folder take on its disk, megabytes (10^6 bytes); a file with two names counts once."""
+    blocks: dict[tuple[int, int], int] = {}
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            found = path.lstat()
+            blocks[found.st_dev, found.st_ino] = found.st_blocks
+    return sum(blocks.values()) * 512 / 1e6
+
+
 @dataclass(slots=True)
 class RunRecord:
     """Everything a report needs to know about a run besides its rows.
@@ -86,7 +96,8 @@ class RunRecord:
     first steps and validation.  ``undecodable`` counts samples that were skipped because their picture cannot be decoded and
     names the first.  ``first_weights`` says where the first weights came from and ``init`` the particulars of a file; ``recipe``
     is the recipe's name, with the keys in which the run departs from it; ``findings`` what cannot be learnt and what stands in
-    several places.
+    several places.  ``resume`` is what a resumed run promises, with what was compared (:mod:`ocr.run.repetition`); ``alarms`` are what
+    went wrong without ending it; ``disk_mb`` is what lies in the run directory, megabytes (10^6 bytes).
     """
 
     name: str
@@ -117,6 +128,9 @@ class RunRecord:
     versions: dict[str, str] = field(default_factory=versions)
     scores: list[dict[str, Any]] = field(default_factory=list)
     error: str | None = None
+    resume: dict[str, Any] = field(default_factory=dict)
+    alarms: list[dict[str, Any]] = field(default_factory=list)
+    disk_mb: float | None = None
 
     @classmethod
     def read(cls, folder: Path) -> RunRecord | None:
@@ -150,6 +164,7 @@ class RunRecord:
         self.status, self.steps, self.error = status, step, error
         self.seconds += seconds
         self.peak_memory_mb = max(self.peak_memory_mb or 0.0, peak_memory_mb())
+        self.disk_mb = round(disk_mb(folder), 1)
         self.attempts[-1] |= {"status": status, "to_step": step, "seconds": round(seconds, 1), "pace": pace}
         samples, busy = (sum(a["pace"][i] for a in self.attempts if "pace" in a) for i in (0, 1))
         self.samples_per_second = round(samples / busy, 3) if busy else None

@@ -16,10 +16,19 @@ import pytorch_lightning as pl
 from ocr import sweep
 from ocr.config import Config, as_yaml, build, plain, set_names, sweep_job, unnamed_choices
 from ocr.data.datamodule import DataModule
+from ocr.pieces import Pieces
 from ocr.run import checkpoint, hardware
-from ocr.run.announce import show_config, show_data, show_end
+from ocr.run.alarms.bell import Bell
+from ocr.run.alarms.collapse import TeacherCollapse
+from ocr.run.alarms.idle import IdleParameters
+from ocr.run.alarms.memory import OutOfMemory
+from ocr.run.alarms.not_finite import FAILURE, KeptState
+from ocr.run.alarms.starvation import DataStarvation
+from ocr.run.alarms.stuck import StuckLoss
+from ocr.run.announce import show_config, show_data, show_end, show_repetition
 from ocr.run.callbacks import ReproducibleSteps, Rows, SkippedSamples
 from ocr.run.data import data_module, unseen_sets
+from ocr.run.ending import Ending
 from ocr.run.evaluate import check_protocol, evaluate_checkpoint, open_sets
 from ocr.run.folder import CONFIG, held, open_record, run_folder
 from ocr.run.inspection import inspect, show_findings
@@ -30,6 +39,8 @@ from ocr.run.progress import ProgressLine
 from ocr.run.ranks import LOST_CONTACT, Watch, follow, lost_contact, lost_line
 from ocr.run.recipe import recipe_label
 from ocr.run.record import RunRecord, Status, forget_peak_memory, leads, write_atomically
+from ocr.run.recovery import take_up
+from ocr.run.repetition import GPU_BOUND
 from ocr.run.saving import Checkpoints, Interrupted, WholeFiles
 from ocr.run.score_table import print_scores
 from ocr.run.start import content_of, first_weights, initialise, initialise_encoder
@@ -99,8 +110,9 @@ def _readable(error: Exception, folder: Path) -> Exception:
     if lost_contact(error):
         return ValueError(lost_line(folder))
     if isinstance(error, FloatingPointError):
-        kept = folder / checkpoint.LAST
-        return ValueError(f"{error}; {kept} is from before it" if kept.exists() else str(error))
+        kept = [str(path) for path in (folder / checkpoint.LAST, folder / FAILURE) if path.exists()]
+        verb = "is" if len(kept) == 1 else "are"
+        return ValueError(f"{error}; {' and '.join(kept)} {verb} from before it" if kept else str(error))
     if not isinstance(error, OSError) or error.errno not in UNWRITABLE:
         return error
     return ValueError(
@@ -143,6 +155,14 @@ def check(config: Config) -> None:
             f"length.max_steps={length.max_steps} is no multiple of length.val_every={length.val_every}: "
             "the last steps would never be validated"
         )
+    patience = length.get("patience")
+    if patience is not None and (not isinstance(patience, int) or patience < length.val_every):
+        raise ValueError(
+            f"length.patience={patience}: give a number of steps from length.val_every={length.val_every} on, or null for none"
+        )
+    trainer = config.trainer
+    if trainer.get("halve") and (trainer.devices != 1 or str(trainer.precision).startswith("16")):
+        raise ValueError("trainer.halve=true is for one process in fp32 or bf16: leave it away, or take other values")
     hardware.check_device(plain(config.trainer), in_sweep=sweep_job() is not None)
 
 
@@ -155,12 +175,28 @@ class _Callbacks:
     rows: Rows
     pictures: Pictures
     labels: LabelWatch
+    kept: KeptState
+    memory: OutOfMemory
+    stuck: StuckLoss
+    idle: IdleParameters
+    collapse: TeacherCollapse
+    starvation: DataStarvation
     progress: ProgressLine | None
     checkpoints: Checkpoints
+    ending: Ending
 
     def in_order(self) -> list[pl.Callback]:
-        every = (self.steps, self.skipped, self.rows, self.pictures, self.labels, self.progress, self.checkpoints)
-        return [callback for callback in every if callback is not None]
+        alarms = (self.kept, self.memory, self.stuck, self.idle, self.collapse, self.starvation)
+        every = (self.steps, self.skipped, self.rows, self.pictures, self.labels, *alarms, self.progress)
+        return [callback for callback in (*every, self.checkpoints, self.ending) if callback is not None]
+
+
+def _place(content: dict[str, Any] | None) -> tuple[int, int, bool]:
+    """Where a checkpoint stands: its step, that of the best score so far (-1: none), and whether the step has yet to be validated."""
+    if content is None:
+        return 0, -1, False
+    state = content["callbacks"][Checkpoints.__qualname__]
+    return int(content["global_step"]), int(state["best_step"]), bool(state.get("validation_due", False))
 
 
 class _Run:
@@ -193,27 +229,34 @@ class _Run:
         if leads():
             checkpoint.remove_drafts(self.folder)
             write_atomically(self.folder / CONFIG, as_yaml(self.config, resolve=True))
-        step = int(checkpoint.read(self.last)["global_step"]) if self.last.exists() else 0
+        step, best_step, due = _place(take_up(self.folder, console))
         journal = Journal(self.folder, record.name, settings, **settings["logger"])
-        journal.cut_back(step)
-        callbacks = self._callbacks(journal)
+        journal.cut_back(step, due)
+        callbacks = self._callbacks(journal, module.pieces)
         trainer = self._trainer(callbacks)
         record.device, record.precision = hardware.device_name(trainer), str(trainer.precision)
+        journal.repetition.bound = 0.0 if trainer.strategy.root_device.type == "cpu" else GPU_BOUND
+        self.repeated, self.journal = dict(record.resume), journal
         record.begin(self.folder, step)
         if step:
             console.print(f"resuming {self.last} at step {step}", highlight=False)
         try:
-            if step < record.max_steps:
+            if due or not callbacks.ending.reached(step, best_step):
                 with Watch(trainer, self.folder, lambda line: self._lost(line, trainer.global_step, callbacks)):
                     trainer.fit(module, datamodule=data, ckpt_path=self.last if step else None, weights_only=True)
+            show_repetition(journal.repetition, console)
             if leads():
                 self._finish()
+                callbacks.checkpoints.finish()
         except BaseException as error:
-            self._note_end(error, max(step, trainer.global_step), callbacks)
+            told = callbacks.memory.explained(error)
+            self._note_end(told or error, max(step, trainer.global_step), callbacks)
+            if told is not None:
+                raise told from error
             if isinstance(error, SystemExit):
                 raise KeyboardInterrupt("interrupted before the first step") from error  # Lightning's translation
             raise
-        self._end("finished", record.max_steps, callbacks)
+        self._end("finished", max(step, trainer.global_step), callbacks)
         if leads():
             journal.close({settings["select"]: record.score}, self.folder / checkpoint.BEST)
             show_end(self.folder, record, console)
@@ -282,8 +325,10 @@ class _Run:
             precision="bf16" if "bf16" in str(hardware.precision(settings["trainer"])) else "fp32",
         )
 
-    def _callbacks(self, journal: Journal) -> _Callbacks:
+    def _callbacks(self, journal: Journal, pieces: Pieces) -> _Callbacks:
         settings, record, length = self.settings, self.record, self.settings["length"]
+        bell, alarms = Bell(console, record.alarms), settings["alarms"]
+        pieces.allowed = bool(settings["trainer"].get("halve"))
         origin = {
             "model": record.model,
             "settings": settings,
@@ -292,17 +337,26 @@ class _Run:
             "first_weights": record.first_weights,
             "trained_on": record.data,
         }
-        checkpoints = Checkpoints(self.folder, settings["select"], length["save_every"], length["val_every"], origin)
+        every = length["save_every"], length["val_every"]
+        checkpoints = Checkpoints(self.folder, settings["select"], *every, origin, journal, console)
         batch, shown = settings["loader"]["batch_size"], settings["progress"] and leads()
         sheets = settings["pictures"] if leads() else 0
+        rows = Rows(journal, batch, length["log_every"], checkpoints)
         return _Callbacks(
             ReproducibleSteps(settings["seed"]),
             SkippedSamples(batch, console),
-            Rows(journal, batch, length["log_every"], checkpoints),
+            rows,
             Pictures(journal, self.protocol, length["val_every"], sheets),
             LabelWatch(journal, console, length["val_every"], sheets),
+            KeptState(self.folder),
+            OutOfMemory(bell, pieces),
+            StuckLoss(bell, checkpoints, alarms["stuck"]),
+            IdleParameters(bell, alarms["idle"]),
+            TeacherCollapse(bell, alarms["collapse"]),
+            DataStarvation(bell, rows, alarms["data_wait"], settings["loader"]["workers"]),
             ProgressLine(record.model, length["max_steps"], batch, console) if shown else None,
             checkpoints,
+            Ending(checkpoints, length["max_steps"], length.get("patience")),
         )
 
     def _trainer(self, callbacks: _Callbacks) -> pl.Trainer:
@@ -314,7 +368,7 @@ class _Run:
             precision=hardware.precision(chosen),
             deterministic=chosen["deterministic"],
             sync_batchnorm=hardware.synchronise_norms(chosen),
-            max_steps=length["max_steps"],
+            max_steps=length["max_steps"] + 1,  # never reached: see Ending
             max_epochs=-1,
             val_check_interval=length["val_every"],
             check_val_every_n_epoch=None,
@@ -358,5 +412,6 @@ class _Run:
 
     def _end(self, status: Status, step: int, callbacks: _Callbacks, error: str | None = None) -> None:
         self.record.undecodable = callbacks.skipped.found()
+        self.record.resume = self.journal.repetition.found(self.repeated)
         seconds = time.perf_counter() - self.began
         self.record.end(self.folder, status, step, seconds, callbacks.rows.pace, error)

@@ -2,7 +2,6 @@
 
 import io
 import pickle
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,16 +93,6 @@ def test_the_command_says_it_in_one_line(tmp_path: Path, capsys: pytest.CaptureF
     (tmp_path / "a.ckpt").write_bytes(b"nothing")
     assert cli.main(["evaluate", str(tmp_path / "a.ckpt"), "data=icdar"]) == 1
     assert capsys.readouterr().err.count("\n") == 1
-
-
-def test_a_run_does_not_go_on_from_half_a_checkpoint(tiny_root: Path, tiny_recognizer: Path, tmp_path: Path) -> None:
-    shutil.copytree(tiny_recognizer.parent, tmp_path / "run")
-    last = tmp_path / "run/last.ckpt"
-    last.write_bytes(last.read_bytes()[:-5000])
-    path = tmp_path / "run/run.json"
-    path.write_text(path.read_text().replace('"status": "finished"', '"status": "running"', 1))
-    with pytest.raises(ValueError, match=r"run/last\.ckpt is no checkpoint that can be loaded safely"):
-        run(tiny_root, tmp_path, "crnn")
 
 
 def test_a_run_starts_from_the_weights_it_is_given(

@@ -35,6 +35,7 @@ def test_a_failed_save_keeps_the_checkpoint_before_it(
     folder = tmp_path / "broken/run"
     assert {p.name for p in folder.glob("*.ckpt*")} | {p.name for p in folder.glob(".*")} == {
         "last.ckpt",
+        "previous.ckpt",
         "best.ckpt",
         ".lock",
     }
@@ -67,11 +68,14 @@ def test_a_place_that_cannot_be_written_is_one_line(tiny_root: Path, tmp_path: P
 
 
 def test_drafts_of_killed_processes_are_removed(tiny_root: Path, tmp_path: Path) -> None:
-    draft = tmp_path / "run/.last.ckpt.12345"
-    draft.parent.mkdir()
-    draft.write_bytes(b"half")
+    drafts = [
+        tmp_path / "run" / f".{name}.12345" for name in ("last.ckpt", "previous.ckpt", "run.json", "metrics.jsonl")
+    ]
+    drafts[0].parent.mkdir()
+    for draft in drafts:
+        draft.write_bytes(b"half")
     run(tiny_root, tmp_path, "crnn")
-    assert not draft.exists()
+    assert not any(draft.exists() for draft in drafts)
 
 
 def test_best_is_copied_where_the_file_system_has_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
