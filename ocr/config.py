@@ -177,6 +177,7 @@ def compose_config(overrides: list[str], config_name: str = "config") -> DictCon
 
 
 def _compose(overrides: list[str], config_name: str = "config") -> DictConfig:
+    register()  # launchers that start a job in another process empty Hydra's list of plugins there
     running = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:

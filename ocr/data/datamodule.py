@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -186,6 +187,14 @@ def _whole(samples: list[Scene | Word | None]) -> list[Scene | Word]:
     return [s for s in samples if s is not None]
 
 
+def _start_method() -> str | None:
+    """How loader processes start; None: as the system does it.
+
+    Inside a process of joblib's (``hydra/launcher=local``) the way would be joblib's own, which only its processes understand.
+    """
+    return "fork" if multiprocessing.get_start_method(allow_none=True) == "loky" else None
+
+
 def _start_worker(_: int) -> None:
     """Leave Ctrl-C to the main process, which finishes its step with what the workers give it; one thread each."""
     die_with_parent()
@@ -350,6 +359,7 @@ class DataModule(pl.LightningDataModule):
             num_workers=self.workers,
             collate_fn=samples.collate,
             persistent_workers=self.workers > 0,
+            multiprocessing_context=_start_method() if self.workers else None,
             worker_init_fn=_start_worker,
         )
 
