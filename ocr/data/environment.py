@@ -21,6 +21,8 @@ from ocr.data.cache import cached
 
 LARGE = 1 << 25
 """Files of fewer bytes are looked over whenever they are opened: that takes a tenth of a second, and leaves nothing behind."""
+TURNS = 20
+"""Times that a set is looked at anew while a writer keeps replacing it."""
 
 
 @dataclass(slots=True)
@@ -50,11 +52,25 @@ def transaction(folder: Path) -> Any:
             # inherited through a fork: py-lmdb counts it as open in this process too
             held.close()
             del _held[folder]
-        # before it is opened: another file that takes its place in between must not pass for this one
-        version = _version(folder)
-        opened = _open(folder)
+        version, opened = _opened(folder)
         held = _held[folder] = _Held(os.getpid(), version, opened, opened.begin(buffers=True))
     return held.transaction
+
+
+def _opened(folder: Path) -> tuple[tuple[int, ...], Any]:
+    """One and the same file looked over and opened: another one may take its place at any moment in between."""
+    for turn in range(TURNS):
+        version = _version(folder)
+        try:
+            opened = _open(folder)
+        except ValueError:
+            if _version(folder) == version or turn == TURNS - 1:
+                raise
+            continue
+        if _version(folder) == version:
+            return version, opened
+        opened.close()
+    raise ValueError(f"{folder} is replaced faster than it can be opened: wait until it is written")
 
 
 def forget_replaced(folder: Path) -> None:

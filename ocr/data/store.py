@@ -24,7 +24,7 @@ import numpy as np
 
 from ocr import __version__
 from ocr.data.decoding import UndecodableImage, decode, refusal
-from ocr.data.environment import forget_replaced, is_replaced, note_written, transaction
+from ocr.data.environment import TURNS, forget_replaced, is_replaced, note_written, transaction
 from ocr.data.publish import published, sync_file
 from ocr.data.records import (
     LONGEST_TEXT,
@@ -51,8 +51,6 @@ BATCH_BYTES = 1 << 25
 BATCH_ENTRIES = 6_000
 SAMPLED_ENTRIES = 64
 """Entries that the fingerprint of a store without a manifest looks at."""
-TURNS = 20
-"""Times that the description of a set is read anew while a writer keeps replacing it."""
 UTF8 = 4
 """Most bytes of a character."""
 OURS = {"data.mdb", "lock.mdb", MANIFEST, "dropped.tsv"}
