@@ -18,6 +18,11 @@ from experiments.jobs import Job, JobFailed, python, run_jobs
 from ocr.terminal import console
 
 SCENES, WORDS, WEAK_LOOK = "rendered_scenes_v1", "rendered_words_v1", "icdar2015"
+TESTS = {
+    "recognizer": WORDS,
+    "detector-control": f"{SCENES}+{WEAK_LOOK}",
+    "detector-weak": f"{SCENES}+{WEAK_LOOK}",
+}
 TARGETS = {"hmean": 0.85, "word_accuracy": 0.70}
 PICTURES = 6
 
@@ -75,46 +80,40 @@ def _check(status: int) -> None:
 
 
 def train(demo: Demo) -> None:
-    """Detector and recogniser side by side, one core each; the control of the weak stage takes the core that is free first."""
+    """Detector and recogniser side by side, one core each; what is trained is evaluated on the core that is free first."""
 
     def job(name: str, experiment: str, *overrides: str, after: Sequence[str] = ()) -> Job:
         common = [f"experiment={experiment}", f"name={name}", f"root={demo.data}", f"runs={demo.runs}"]
         return Job(name, python("train.py", *common, *overrides), demo.runs / "logs" / f"{name}.txt", after)
 
+    def scores(name: str) -> Job:
+        command = python("ocr.cli", "evaluate", str(demo.checkpoint(name)), f"data={TESTS[name]}", f"root={demo.data}")
+        return Job(f"{name} scores", command, demo.runs / "logs" / f"{name}-scores.txt", [name])
+
     strong = demo.checkpoint("detector-strong")
-    with demo.stage("train, one core each"):
+    with demo.stage("train and evaluate, one core each"):
         run_jobs(
             [
                 job("detector-strong", "demo_strong"),
                 job("recognizer", "demo_recognizer"),
                 job("detector-weak", "demo_weak", f"init={strong}", after=["detector-strong"]),
                 job("detector-control", "demo_control", f"init={strong}", after=["detector-strong"]),
+                *map(scores, TESTS),
             ],
             slots=2,
             console=demo.console,
         )
 
 
-def evaluate(demo: Demo) -> None:
+def show_scores(demo: Demo) -> None:
     """The fixed test sets, and the weak look's test scenes with and without the weak source."""
-    from ocr.config import compose_config, plain
-    from ocr.run.evaluate import evaluate_checkpoint
+    from ocr.run.logging import PREDICTIONS, SCORES, read_rows
     from ocr.run.score_table import print_scores
 
-    plan = [
-        ("detector-weak", "craft", [SCENES, WEAK_LOOK]),
-        ("detector-control", "craft", [SCENES, WEAK_LOOK]),
-        ("recognizer", "crnn", [WORDS]),
-    ]
-    with demo.stage("evaluate"):
-        for run, model, names in plan:
-            settings = plain(compose_config([f"model={model}", f"root={demo.data}"]))
-            rows = evaluate_checkpoint(
-                demo.checkpoint(run), names, settings, demo.runs / run / "predictions", demo.console
-            )
-            demo.scores[run] = rows
-            demo.console.print(f"[bold]{run}")
-            print_scores(rows, demo.console)
+    for run in TESTS:
+        demo.scores[run] = read_rows(demo.runs / run / PREDICTIONS / SCORES)
+        demo.console.print(f"[bold]{run}")
+        print_scores(demo.scores[run], demo.console)
 
 
 def read(demo: Demo) -> list[tuple[Any, str]]:
@@ -263,7 +262,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
             return 0
         train(demo)
-        evaluate(demo)
+        show_scores(demo)
         pictures = read(demo)
         summary(demo, write_page(demo, pictures, demo.runs / "demo.html"))
     except (JobFailed, ValueError) as error:
