@@ -22,7 +22,7 @@ SECONDS = 300
 SERVICES = ("pypi", "osv")
 UNREACHABLE = re.compile(
     r"ConnectionError|ConnectTimeout|ReadTimeout|Max retries|NameResolution|Temporary failure|ServiceError|HTTPError|"
-    r"Failed to (?:connect|query)|Could not connect|4\d\d|5\d\d",
+    r"Failed to (?:connect|query)|Could not connect|\b[45]\d\d (?:Client|Server) Error",
 )
 SPDX = {
     "MIT License": "MIT",

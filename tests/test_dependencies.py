@@ -26,8 +26,9 @@ def test_only_a_finding_is_a_finding() -> None:
     found, why = parsed("", "x\nERROR:pip_audit:Failed to connect to the service: Max retries exceeded\n")
     assert found is None
     assert "Max retries" in why
-    with pytest.raises(ValueError, match="pip-audit failed: no such option"):
-        parsed("", "no such option")
+    assert parsed("", "requests.exceptions: 503 Server Error: Service Unavailable")[0] is None
+    with pytest.raises(ValueError, match="pip-audit failed: no such option on line 404"):
+        parsed("", "no such option on line 404")
 
 
 @pytest.mark.parametrize(
