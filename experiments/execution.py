@@ -208,6 +208,7 @@ class Job:
 
 def _add_record(row: Row, record: RunRecord) -> None:
     row.model, row.parameters, row.steps = record.model, record.parameters, record.steps
+    row.first_weights = record.first_weights
     row.validation, row.best_step = record.score, record.best_step
     row.seconds = round(record.seconds, 1)
     row.samples_per_second, row.device, row.precision = record.samples_per_second, record.device, record.precision

@@ -23,7 +23,7 @@ class Row:
 
     ``config_hash`` names a file beside the rows (:mod:`experiments.configs`); ``scores`` are rows of ``ocr evaluate`` without what only
     its own table shows; ``curve`` is :func:`experiments.curves.curve`; ``data`` are the training sets by name, with fingerprint and kind;
-    ``finished`` is the wall clock, for people.
+    ``first_weights`` says where training began; ``finished`` is the wall clock, for people.
     """
 
     table: str
@@ -34,6 +34,7 @@ class Row:
     config_hash: str
     run: str = ""
     model: str | None = None
+    first_weights: str = ""
     parameters: int | None = None
     steps: int | None = None
     samples: int | None = None

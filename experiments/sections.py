@@ -57,6 +57,13 @@ def _legend(found: Standing) -> tuple[str, ...]:
         told.append(f"Ours is {main.metric} on {main.set}, not on the published sets: Δ is no error of reproduction.")
     if any(line.state != "missing" and _not_converged(found, line) for line in found.lines):
         told.append(f"Not converged: less than {100 * NOT_CONVERGED:.0f} %.")
+    began = Counter(
+        row.first_weights for cell in found.cells() for row in found.finished(cell.name) if row.first_weights
+    )
+    if began:
+        told.append(
+            f"First weights: {'; '.join(f'{weights}, {count} runs' for weights, count in began.most_common())}."
+        )
     return (" ".join(told),)
 
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import platform
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -117,6 +118,10 @@ def show(runs: Sequence[Noted]) -> None:
         table.add_row(*(Text(cell) for i, cell in enumerate(row) if i not in empty))
     printer = console()
     printer.print(table)
+    began = Counter(record.first_weights for _, record in rows if record and record.first_weights)
+    if began:
+        line = "; ".join(f"{weights}, {count} runs" for weights, count in began.most_common())
+        printer.print(Text(f"first weights: {line}"), soft_wrap=True)
     for run, record in rows:
         error = run.error or (record.error if record else None)
         if error:

@@ -20,7 +20,7 @@ def make_run(
         name, "recognition", "None-VGG-BiLSTM-CTC", "0" * 12, fields.pop("seed", 1), "word_accuracy", score=score
     )
     record.best_step = 6
-    record.recipe = fields.pop("recipe", None)
+    record.recipe, record.first_weights = fields.pop("recipe", None), fields.pop("first_weights", "He initialisation")
     record.begin(folder, 0)
     record.end(folder, status, 6, 1.0, (6, 1.0))
     config = {"seed": record.seed, "optim": {"lr": 1.0, **fields}, "runs": str(runs), "loader": {"workers": 0}}
@@ -37,6 +37,12 @@ def runs(tmp_path: Path) -> Path:
     make_run(tmp_path, "second", score=0.75, seed=2, right="111110")
     make_run(tmp_path, "third", status="failed", lr=0.5)
     return tmp_path
+
+
+def test_it_is_said_where_training_began(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_run(runs, "fourth", first_weights="craft.pth")
+    assert main(["runs", str(runs)]) == 0
+    assert "first weights: He initialisation, 3 runs; craft.pth, 1 runs" in capsys.readouterr().out
 
 
 def listed(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:

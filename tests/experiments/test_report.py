@@ -49,6 +49,12 @@ def test_ours_stands_beside_the_published_number(table: Table) -> None:
     assert (context.paper, context.ours, context.state) == (None, None, "missing")
 
 
+def test_a_table_says_where_training_began(table: Table) -> None:
+    add(table, "plain", 1, 0.60, first_weights="He initialisation")
+    add(table, "plain", 2, 0.64, first_weights="He initialisation")
+    assert "First weights: He initialisation, 2 runs." in sections.scores(found(table))[0].notes[0]
+
+
 def test_states_are_told_apart(table: Table) -> None:
     add(table, "plain", 1, 0.6)
     add(table, "plain", 2, 0.0, "failed")
