@@ -100,8 +100,26 @@ def test_reading_has_a_time_limit():
 
 
 def test_only_so_many_may_wait():
-    answers = ask([("POST", "/read", png())] * 5, limits=Limits(waiting=1))
-    assert sorted(a.status_code for a in answers) == [200, 200, 503, 503, 503]
+    held = threading.Event()
+
+    def waits(image):
+        assert held.wait(60)
+        return shop(image)
+
+    service = application(waits, Limits(waiting=1))
+
+    async def five():
+        transport = httpx.ASGITransport(service)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            waiting = {asyncio.ensure_future(client.post("/read", content=png())) for _ in range(5)}
+            refused = []
+            while len(refused) < 3:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                refused += [answer.result().status_code for answer in done]
+            held.set()
+            return refused, [(await answer).status_code for answer in waiting]
+
+    assert asyncio.run(five()) == ([503] * 3, [200] * 2)
 
 
 def test_pages_of_the_web_cannot_reach_it_under_their_own_name():
