@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import re
-from collections import deque
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -15,6 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFont
+
+from ocr.render.generations import Generations
 
 SIZES = (12, 18, 27, 40, 60, 84)
 """Font sizes in pixels at which glyphs are kept; text of any other size is warped down from the next larger one."""
@@ -31,9 +32,7 @@ WEIGHTS = {
 _ABSENT = "\U0010fffe"  # a non-character: every font answers it with its "missing glyph" box
 _KERNING_SIZE = 200
 _KEPT_BYTES = 128 << 20
-"""Of the glyphs of all faces; the oldest is drawn again when it is needed, so that large scripts do not fill the memory."""
-_GLYPH_OVERHEAD = 500
-"""Bytes that a kept glyph takes besides its pixels, about."""
+"""Of the glyphs and measures of all faces; the oldest are made again when they are needed, so that large scripts do not fill the memory."""
 _KERNED = frozenset("AFLPTVWY17.,'\"-")
 """Characters whose slanted or open sides leave a gap beside others; a pair without any of them hardly moves."""
 _LAST_KERNED = "\u2dff"
@@ -169,26 +168,7 @@ Glyphs = dict[tuple[str, int], Glyph]
 """By character and size; the size is negative for text that runs from top to bottom."""
 
 
-class _Kept:
-    """The glyphs of all faces of a process, at most :data:`_KEPT_BYTES` of them."""
-
-    def __init__(self) -> None:
-        self._entries: deque[tuple[Glyphs, tuple[str, int], int]] = deque()
-        self._bytes = 0
-
-    def add(self, glyphs: Glyphs, key: tuple[str, int], glyph: Glyph) -> None:
-        """Keep a glyph of a face, and let the oldest of all faces go while there are too many."""
-        cost = glyph.mask.size + _GLYPH_OVERHEAD
-        glyphs[key] = glyph
-        self._entries.append((glyphs, key, cost))
-        self._bytes += cost
-        while self._bytes > _KEPT_BYTES:
-            oldest, place, freed = self._entries.popleft()
-            del oldest[place]
-            self._bytes -= freed
-
-
-_kept = _Kept()
+_kept = Generations(_KEPT_BYTES)
 
 
 class Face:
@@ -233,6 +213,7 @@ class Face:
             draw = self.upright if upright else self.glyph
             glyph = draw(character, larger) if kept else _just_drawn(self, character, upright)
             glyph = _shrunk(glyph, larger // size)
+        glyph = Glyph(_kept.pixels(glyph.mask), glyph.left, glyph.top)
         _kept.add(self._glyphs, (character, -size if upright else size), glyph)
         return glyph
 
@@ -253,7 +234,8 @@ class Face:
         depth = self._depths.get(character)
         if depth is None:
             length = self._largest().getlength(character, direction="ttb")
-            depth = self._depths[character] = length / COARSE_SIZES[-1]
+            depth = length / COARSE_SIZES[-1]
+            _kept.add(self._depths, character, depth)
         return depth
 
     def has_upright(self, text: str) -> bool:
@@ -275,7 +257,7 @@ class Face:
             else:
                 in_cell = flat.left + flat.mask.shape[1] / 2 - self.advance(character) * size / 2
                 stands = upright.left + upright.mask.shape[1] / 2 - in_cell > 0.03 * size
-            self._standing[character] = stands
+            _kept.add(self._standing, character, stands)
         return stands
 
     def advance(self, character: str) -> float:
@@ -283,7 +265,8 @@ class Face:
         advance = self._advances.get(character)
         if advance is None:
             size = _KERNING_SIZE if self.kin is None else COARSE_SIZES[-1]
-            advance = self._advances[character] = _opened(self.spec, size, True).getlength(character) / size
+            advance = _opened(self.spec, size, True).getlength(character) / size
+            _kept.add(self._advances, character, advance)
         return advance
 
     def kerning(self, left: str, right: str) -> float:
@@ -299,7 +282,8 @@ class Face:
         font = _opened(self.spec, _KERNING_SIZE, True)
         # Letters are drawn one by one, so a pair must not be measured as a ligature.
         length = font.getlength(left + right, features=["-liga", "-clig", "-calt"]) / _KERNING_SIZE
-        kern = self._kerning[left, right] = length - self.advance(left) - self.advance(right)
+        kern = length - self.advance(left) - self.advance(right)
+        _kept.add(self._kerning, (left, right), kern)
         return kern
 
     def has(self, text: str) -> bool:
@@ -318,7 +302,8 @@ class Face:
         if self._missing is None:
             self._missing = self.glyph(_ABSENT, size)
         glyph = self.glyph(character, size)
-        owned = self._known[character] = glyph.mask.size > 0 and not _same(glyph, self._missing)
+        owned = glyph.mask.size > 0 and not _same(glyph, self._missing)
+        _kept.add(self._known, character, owned)
         return owned
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from ocr.render import fonts
+from ocr.render import fonts, generations
 from ocr.render.fonts import COARSE_SIZES, SIZES, Face, faces, installed_families, open_face
+from ocr.render.generations import Generations
 from ocr.render.look import load_look
 
 LOOKS = ("icdar2015_standin", "mjsynth_standin", "rendered_scenes_v1", "rendered_words_v1", "synthtext_standin")
@@ -84,17 +85,19 @@ def test_kept_glyphs_of_all_faces_stay_below_their_limit_and_come_back_as_they_w
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     spec = faces("roboto", 400, 400)[0]
-    kept = fonts._Kept()
+    monkeypatch.setattr(generations, "PAGE", 8192)
+    kept = Generations(40_000)
     monkeypatch.setattr(fonts, "_kept", kept)
-    monkeypatch.setattr(fonts, "_KEPT_BYTES", 40_000)
     one, other = Face(spec, kin=Face(spec)), Face(spec, kin=Face(spec))
     size = COARSE_SIZES[1]
     first = {c: one.glyph(c, size) for c in PRINTABLE}
+    assert one.has(PRINTABLE)
     for character in PRINTABLE:
         other.glyph(character, size)
     held = [glyph for face in (one, other) for glyph in face._glyphs.values()]
-    assert 0 < sum(g.mask.nbytes for g in held) <= 40_000
+    assert 0 < sum(g.mask.nbytes for g in held) <= kept.held <= 40_000
     assert not one._glyphs
+    assert list(one._known) == [" "]
     for character, before in first.items():
         again = one.glyph(character, size)
         assert (again.left, again.top) == (before.left, before.top)
