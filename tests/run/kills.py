@@ -20,7 +20,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from killed import MOMENTS
+from killed import MOMENTS, VAL_EVERY
 from recipes import RECIPES, WORDS, assert_same_run, record
 
 import train
@@ -32,9 +32,10 @@ KILLS = int(os.environ.get("KILLS", "5"))
 SEED = int(os.environ.get("SEED", "1"))
 LANES = int(os.environ.get("LANES", "2"))
 MINUTES = 15.0
-VAL_EVERY = 4
+# a kill some time into a step or a start may come many steps later
+STEPS = 16 if KILLS <= 10 else 4 * KILLS
 LENGTH = [
-    f"length.max_steps={16 if KILLS <= 10 else 48}",
+    f"length.max_steps={STEPS}",
     f"length.val_every={VAL_EVERY}",
     "length.save_every=3",
     "length.log_every=1",
@@ -49,7 +50,7 @@ RUNS: dict[str, list[str]] = {
     "attention": [*ATTENTION, *READS, "trans=none", "loader.workers=2"],
     "tps-attention": [*ATTENTION, *READS, "loader.workers=2"],
     "craft-weak-0": [*RECIPES["craft-weak"], "test=icdar2015", "loader.workers=0"],
-    "ctc-0": [*RECIPES["crnn"], *READS, f"length.patience={2 * VAL_EVERY}", "loader.workers=0"],
+    "ctc-0": [*RECIPES["crnn"], *READS, f"length.patience={STEPS // 2}", "loader.workers=0"],
 }
 
 
@@ -87,11 +88,20 @@ def finish(command: list[str], log: Path) -> None:
 
 
 def schedule(name: str, steps: int, chance: random.Random) -> list[tuple[int, str]]:
-    """(step, kind of moment) of every kill, in order; every kind comes as often as the others."""
+    """(step, kind of moment) of every kill, in order; every kind comes as often as the others.
+
+    The first validation always publishes a best checkpoint, and toy detectors never do again: before the kills at that moment come only
+    those that surely end the process before it.
+    """
     kinds = (list(MOMENTS) * -(-KILLS // len(MOMENTS)))[:KILLS]
-    # the first validation always publishes a best checkpoint; toy detectors never do again
     places = [(VAL_EVERY if k == "publishing" else chance.randint(1, steps - VAL_EVERY), k) for k in kinds]
-    return sorted(places, key=lambda place: (place[0], chance.random()))
+
+    def order(place: tuple[int, str]) -> tuple[int, int, float]:
+        step, kind = place
+        early = kind in ("training", "validating") and step < VAL_EVERY
+        return (0 if early else 1 if kind == "publishing" else 2), step, chance.random()
+
+    return sorted(places, key=order)
 
 
 def survive(name: str, root: Path, runs: Path) -> str:
