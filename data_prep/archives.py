@@ -140,6 +140,8 @@ def _zip_members(place: Path) -> Iterator[tuple[str, RawFile]]:
     try:
         with zipfile.ZipFile(place) as archive:
             members = archive.infolist()
+            if not all(m.filename for m in members):
+                raise zipfile.BadZipFile("a file without a name")
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError, struct.error) as error:
         raise ValueError(f"{place} is not a complete zip archive ({error}): download it again") from None
     version = _version(place)

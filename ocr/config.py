@@ -270,6 +270,8 @@ def from_yaml(path: Path) -> dict[str, Any]:
     """
     try:
         loaded = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    except AssertionError:  # omegaconf's answer to a file that is one number
+        raise ValueError(f"{path} holds no keys: it is no config") from None
     except (OSError, UnicodeDecodeError, YAMLError, OmegaConfBaseException, RecursionError) as error:
         raise ValueError(f"{path} cannot be read ({' '.join(str(error).split())[:200]}): it is no config") from None
     if not isinstance(loaded, dict):

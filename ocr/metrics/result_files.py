@@ -108,14 +108,21 @@ def read_pages(path: Path) -> dict[str, Found]:
         try:
             page = json.loads(line)
             name = picture_name(page["path"])
-            boxes = [Detection(np.array(w["polygon"], np.float32).reshape(-1, 2), w["score"]) for w in page["words"]]
+            boxes = [Detection(_polygon(w["polygon"]), float(w["score"])) for w in page["words"]]
             texts = [str(word["text"]) for word in page["words"]]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OverflowError):
             raise ValueError(f"{path}, line {number}: is not a page that ocr read --json wrote") from None
         if name in found:
             raise ValueError(f"{path}, line {number}: more than one page is about the picture {name!r}")
         found[name] = Found(boxes, texts)
     return found
+
+
+def _polygon(corners: list[list[float]]) -> Points:
+    polygon = np.array(corners, np.float64).reshape(-1, 2)
+    if not (np.abs(polygon) <= LARGEST).all():
+        raise ValueError("a corner is nowhere in a picture")
+    return polygon.astype(np.float32)
 
 
 def write_results(path: Path, pictures: Mapping[str, Found], form: Form) -> None:

@@ -382,7 +382,7 @@ def _weights(shapes: dict[str, list[int]], spread: bool, older: bool) -> bytes:
     state = {}
     for name, shape in shapes.items():
         size = math.prod(shape)
-        if size > 2**60:
+        if math.prod(max(1, side) for side in shape) > 2**60:
             continue  # which torch itself does not make
         lavish = spread or size > 100_000
         state[name] = torch.zeros(()).expand(shape) if lavish else torch.zeros(shape)

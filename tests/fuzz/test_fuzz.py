@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -27,8 +29,21 @@ def test_no_reader_does_what_it_must_not(known: dict[str, Reader], tmp_path: Pat
     assert wrong == {}
 
 
+def _nameless() -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("gt_img_1.txt"), "1,2,3,4,5,6,7,8,a\n")
+        archive.writestr(zipfile.ZipInfo(""), "x")
+    return content.getvalue()
+
+
 FOUND = {
-    "config": [b"\x00target_: x\n", b"- 1\n", b"a: [" * 400, b"", b"a: ${oc.env:HOME}\n"],
+    "archive": [b"", b"PK\x03\x04", _nameless()],
+    "pages": [
+        b'{"path": "a/img_1.jpg", "words": [{"polygon": [[1, 2], [3, 2], [3, %s]], "score": 1, "text": "x"}]}' % number
+        for number in (b"9" * 400, b"1e60", b"NaN", b"null")
+    ],
+    "config": [b"\x00target_: x\n", b"- 1\n", b"a: [" * 400, b"", b"a: ${oc.env:HOME}\n", b"'0'\n", b"7"],
     "checkpoint": [b"", b"PK\x03\x04", b"\x80\x02cposix\nsystem\nX\x04\x00\x00\x00true\x85R."],
     "lmdb-pages": [b"", bytes(8192)],
     "image": [b"", b"\xff\xd8\xff", b"\x89PNG", b"P6 9 9 255\n" + bytes(300), b"II*\x00"],
