@@ -109,6 +109,8 @@ def read_pages(path: Path) -> dict[str, Found]:
             page = json.loads(line)
             name = picture_name(page["path"])
             boxes = [Detection(_polygon(w["polygon"]), float(w["score"])) for w in page["words"]]
+            if not all(0 <= box.score <= 1 for box in boxes):
+                raise ValueError("a score is none")
             texts = [str(word["text"]) for word in page["words"]]
         except (ValueError, TypeError, KeyError, OverflowError):
             raise ValueError(f"{path}, line {number}: is not a page that ocr read --json wrote") from None

@@ -42,7 +42,8 @@ FOUND = {
     "pages": [
         b'{"path": "a/img_1.jpg", "words": [{"polygon": [[1, 2], [3, 2], [3, %s]], "score": 1, "text": "x"}]}' % number
         for number in (b"9" * 400, b"1e60", b"NaN", b"null")
-    ],
+    ]
+    + [b'{"path": "a/img_1.jpg", "words": [{"polygon": [[1, 2], [3, 2], [3, 4]], "score": NaN, "text": "x"}]}'],
     "config": [b"\x00target_: x\n", b"- 1\n", b"a: [" * 400, b"", b"a: ${oc.env:HOME}\n", b"'0'\n", b"7"],
     "checkpoint": [b"", b"PK\x03\x04", b"\x80\x02cposix\nsystem\nX\x04\x00\x00\x00true\x85R."],
     "lmdb-pages": [b"", bytes(8192)],
