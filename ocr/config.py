@@ -52,6 +52,8 @@ ALLOWED_FUNCTIONS = ("ocr.run.optim.",)
 """Plain functions can be named below these only."""
 SHOWN = 80
 """Characters of a key or name that a message shows."""
+LONGEST_MESSAGE = 2000
+"""Characters of what a class says about its arguments, which may be a stranger's."""
 NOT_IDENTITY = (
     "runs",
     "name",
@@ -310,7 +312,10 @@ def build(node: Mapping[str, Any], where: str = "config", **extra: Any) -> Any:
     try:
         return made_by(**arguments)
     except ValueError as error:
-        raise ValueError(f"{where}: {error}") from error
+        said = str(error)
+        raise ValueError(
+            f"{where}: {said if len(said) <= LONGEST_MESSAGE else said[:LONGEST_MESSAGE] + ' …'}"
+        ) from error
     except (TypeError, RuntimeError, ArithmeticError, LookupError, AttributeError, MemoryError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise ValueError(

@@ -73,7 +73,7 @@ def picture_name(file: str) -> str:
 
 
 def _read(path: Path, archive: zipfile.ZipFile) -> dict[str, str]:
-    if not all(m.filename for m in archive.infolist()):
+    if not all(PurePosixPath(m.filename).parts for m in archive.infolist()):
         raise zipfile.BadZipFile("a file without a name")
     members = [m for m in archive.infolist() if not m.is_dir()]
     if len(members) > MOST_FILES:
