@@ -67,8 +67,9 @@ class Part:
 
     def place(self, draw: Draw, step: int = 0) -> int:
         """The place in the set of a draw, or of the sample ``step`` places behind it; an endless set goes on pass after pass."""
-        index = int(self.train[(draw.index + step) % len(self.train)])
-        return index + draw.epoch * len(self.train) if self.endless else index
+        count = len(self.train)
+        index: int = self.train.item((draw.index + step) % count)
+        return index + draw.epoch * count if self.endless else index
 
     @property
     def rejected(self) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -26,10 +27,18 @@ class Reading:
 
     def __init__(self, processes: int) -> None:
         self.table = torch.full((max(1, processes), 3), IDLE, dtype=torch.int64).share_memory_()
+        self._mine: tuple[int, memoryview] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"table": self.table, "_mine": None}
 
     def begin(self, source: int, place: int) -> None:
         """Note that this process begins to read a sample."""
-        self._row()[:] = source, place, time.monotonic_ns()
+        row = self._row()
+        # the time first: a sample must never be seen with the time of the one before
+        row[2] = time.monotonic_ns()
+        row[1] = place
+        row[0] = source
 
     def end(self) -> None:
         """Note that this process reads nothing now."""
@@ -43,9 +52,13 @@ class Reading:
         source, place, since = min(busy, key=lambda row: row[2])
         return source, place, (time.monotonic_ns() - since) / 1e9
 
-    def _row(self) -> Any:
-        worker = get_worker_info()
-        return self.table.numpy()[0 if worker is None else worker.id]
+    def _row(self) -> memoryview:
+        """This process's row; looked up once, for it is written before every sample."""
+        process = os.getpid()
+        if self._mine is None or self._mine[0] != process:
+            worker = get_worker_info()
+            self._mine = process, memoryview(self.table.numpy()[0 if worker is None else worker.id])
+        return self._mine[1]
 
 
 class TooSlow(ValueError):

@@ -252,10 +252,10 @@ class Store:
             UndecodableImage: naming the sample's key.
         """
         get = transaction(self.folder).get
-        number = index + 1
+        number = b"%09d" % (index + 1)
         try:
-            data, label = get(b"image-%09d" % number), get(b"label-%09d" % number)
-            record = b"" if self._foreign else get(b"meta-%09d" % number)
+            data, label = get(b"image-" + number), get(b"label-" + number)
+            record = b"" if self._foreign else get(b"meta-" + number)
             if len(label) > LONGEST_TEXT:
                 return self.word(index)
             image, text = decode(data, True), str(label, "utf-8")
@@ -263,7 +263,7 @@ class Store:
             return self.word(index)  # which says what is wrong
         if image is None:
             raise self._undecodable(index)
-        return Word(image, text, meta_key(bytes(record)) if record else f"{self._name}/{number:09d}")
+        return Word(image, text, meta_key(bytes(record)) if record else f"{self._name}/{number.decode()}")
 
     def text(self, index: int) -> str:
         """The transcription of a word."""
