@@ -237,6 +237,8 @@ def soak(folder: Path, names: Sequence[str], minutes: float, every: float) -> di
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status 1 when a run gave too few samples."""
+    # the runs must not outlive this process
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=45, help="how long to sample, minutes")
     parser.add_argument("--every", type=float, default=60, help="seconds between samples")

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from ocr.data.datamodule import Part
 from ocr.gathering import gathered
+from ocr.run.hardware import hand_back_freed_memory
 from ocr.run.logging import Journal
 from ocr.run.record import peak_memory_mb
 from ocr.run.saving import Checkpoints
@@ -34,6 +35,14 @@ class ReproducibleSteps(pl.Callback):
     ) -> None:
         """Seed by (seed, process, step)."""
         torch.manual_seed(derived_seed(self.seed, "step", trainer.global_rank, trainer.global_step))
+
+
+class FreedMemory(pl.Callback):
+    """Hands back what a validation took: its pictures have other sizes than training's, and lie in holes that these do not fill."""
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Behind all that looks at the validation."""
+        hand_back_freed_memory()
 
 
 class SkippedSamples(pl.Callback):

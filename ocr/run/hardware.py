@@ -87,12 +87,22 @@ def keep_freed_memory() -> None:
     Activations are freed and allocated anew at every step.  By default each of them is mapped and its pages are faulted in
     again, thousands a step (``make bench-craft`` prints both).
     """
-    if not sys.platform.startswith("linux"):
-        return
-    c_library = ctypes.CDLL(None)
-    if hasattr(c_library, "gnu_get_libc_version"):
+    c_library = _glibc()
+    if c_library is not None:
         c_library.mallopt(_TRIM_THRESHOLD, _LARGEST_INT)
         c_library.mallopt(_MMAP_THRESHOLD, _LARGEST_INT)
+
+
+def hand_back_freed_memory() -> None:
+    """Give the system back what is free now; the next steps fault in again what they need of it."""
+    c_library = _glibc()
+    if c_library is not None:
+        c_library.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    c_library = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
+    return c_library if hasattr(c_library, "gnu_get_libc_version") else None
 
 
 def bf16_in_hardware(accelerator: str) -> bool:

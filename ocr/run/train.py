@@ -26,7 +26,7 @@ from ocr.run.alarms.not_finite import FAILURE, KeptState
 from ocr.run.alarms.starvation import DataStarvation
 from ocr.run.alarms.stuck import StuckLoss
 from ocr.run.announce import show_config, show_data, show_end, show_repetition
-from ocr.run.callbacks import ReproducibleSteps, Rows, SkippedSamples
+from ocr.run.callbacks import FreedMemory, ReproducibleSteps, Rows, SkippedSamples
 from ocr.run.data import data_module, unseen_sets
 from ocr.run.ending import Ending
 from ocr.run.evaluate import check_protocol, evaluate_checkpoint, open_sets
@@ -184,11 +184,12 @@ class _Callbacks:
     progress: ProgressLine | None
     checkpoints: Checkpoints
     ending: Ending
+    freed: FreedMemory
 
     def in_order(self) -> list[pl.Callback]:
         alarms = (self.kept, self.memory, self.stuck, self.idle, self.collapse, self.starvation)
         every = (self.steps, self.skipped, self.rows, self.pictures, self.labels, *alarms, self.progress)
-        return [callback for callback in (*every, self.checkpoints, self.ending) if callback is not None]
+        return [callback for callback in (*every, self.checkpoints, self.ending, self.freed) if callback is not None]
 
 
 def _place(content: dict[str, Any] | None) -> tuple[int, int, bool]:
@@ -357,6 +358,7 @@ class _Run:
             ProgressLine(record.model, length["max_steps"], batch, console) if shown else None,
             checkpoints,
             Ending(checkpoints, length["max_steps"], length.get("patience")),
+            FreedMemory(),
         )
 
     def _trainer(self, callbacks: _Callbacks) -> pl.Trainer:
