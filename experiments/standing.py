@@ -18,6 +18,9 @@ from experiments.study import NOT_CONVERGED, Cell, Column, Profile, Study
 Kind = tuple[str, ...]
 """What rows must have in common to be averaged: protocol, its version, the test set's and the training sets' fingerprints."""
 
+Data = dict[tuple[str, ...], str]
+"""Fingerprints of training sets."""
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -81,9 +84,19 @@ class Standing:
         return sorted((row for row in found if self.configs.fits(row)), key=lambda row: row.seed or 0)
 
     def together(self, cell: str) -> list[Row]:
-        """Those that were trained on what most rows of the table were trained on."""
-        counted = Counter(row.trained_on for c in self.cells() for row in self.finished(c.name))
-        return [row for row in self.finished(cell) if row.trained_on == counted.most_common(1)[0][0]]
+        """Those whose training sets are the ones of that name in most rows of the table."""
+        usual = self.usual_data()
+        own = self.study.cell(cell)
+        return [row for row in self.finished(cell) if not _unusual(own, row, usual)]
+
+    def usual_data(self) -> Data:
+        """Of every training set that cells ask for, the fingerprint that most rows have: a cell may well ask for sets of its own."""
+        counted: dict[tuple[str, ...], Counter[str]] = {}
+        for cell in self.cells():
+            for row in self.finished(cell.name):
+                for name, part in row.data.items():
+                    counted.setdefault(_source(cell, name), Counter())[part["fingerprint"]] += 1
+        return {source: found.most_common(1)[0][0] for source, found in counted.items()}
 
     def converged(self, cell: str) -> bool:
         """Whether a recogniser has learnt to read at all; False where nothing is known."""
@@ -120,12 +133,15 @@ def _seeds(found: Iterable[Row]) -> Counter[str]:
 
 def _add_column(found: Standing, column: Column, expected: int) -> None:
     """The lines of a column; the kind of rows that most cells have is the table, the others stand apart."""
+    usual = found.usual_data()
     by_cell: dict[str, dict[Kind, list[tuple[Row, dict[str, Any]]]]] = {}
     for cell in found.cells():
         for row in found.finished(cell.name):
             score = row.score(column.set, column.metric, column.protocol)
             if score is not None:
-                by_cell.setdefault(cell.name, {}).setdefault(_kind(row, score), []).append((row, score))
+                by_cell.setdefault(cell.name, {}).setdefault(_kind(score, _unusual(cell, row, usual)), []).append(
+                    (row, score)
+                )
     counted = Counter(kind for kinds in by_cell.values() for kind, scored in kinds.items() for _ in scored)
     common = counted.most_common(1)[0][0] if counted else ()
     spread = seed_spread([[s["value"] for _, s in kinds[common]] for kinds in by_cell.values() if common in kinds])
@@ -138,8 +154,19 @@ def _add_column(found: Standing, column: Column, expected: int) -> None:
                 found.apart.append(line)
 
 
-def _kind(row: Row, score: dict[str, Any]) -> Kind:
-    return (score["protocol"], score["protocol_version"], score["fingerprint"], row.trained_on)
+def _source(cell: Cell, name: str) -> tuple[str, ...]:
+    """A training set as a cell asks for it: its name, and what the cell says of that source."""
+    return (name, *(choice for choice in cell.choices if choice.startswith(f"data.sources.{name}.")))
+
+
+def _unusual(cell: Cell, row: Row, usual: Data) -> str:
+    """What a row was trained on where that is not what others of the same sources were trained on; else an empty text."""
+    same = all(usual.get(_source(cell, name)) == part["fingerprint"] for name, part in row.data.items())
+    return "" if same else row.trained_on
+
+
+def _kind(score: dict[str, Any], unusual: str) -> Kind:
+    return (score["protocol"], score["protocol_version"], score["fingerprint"], unusual)
 
 
 def _difference(kind: Kind, common: Kind) -> str:

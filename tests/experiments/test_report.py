@@ -24,7 +24,8 @@ def score(value: float, **more: Any) -> dict[str, Any]:
 
 def add(table: Table, cell: str, seed: int, value: float, state: rows.State = "finished", **more: Any) -> None:
     configs = Configs(table.study, table.study.profile("mini"), table.study.cells)
-    node = {"config_hash": configs.keep(cell), "scores": [score(value, **more.pop("scored", {}))], **more}
+    data = {"words": {"fingerprint": "7" * 64, "kind": "rendered"}}
+    node = {"config_hash": configs.keep(cell), "scores": [score(value, **more.pop("scored", {}))], "data": data, **more}
     rows.append(table.study.results, rows.Row("signs", cell, "mini", seed, state, run=f"{cell}-s{seed}", **node))
 
 
@@ -82,6 +83,20 @@ def test_rows_of_another_kind_are_shown_apart_and_never_averaged(table: Table, o
     assert line(table, "plain").ours == pytest.approx(60)
     (apart,) = found(table).apart
     assert (apart.cell, apart.ours, apart.other) == ("plain", pytest.approx(20), why)
+
+
+def test_cells_may_be_trained_on_sets_of_their_own(table: Table) -> None:
+    def sets(**fingerprints: str) -> dict[str, Any]:
+        return {name: {"fingerprint": 64 * digit, "kind": "rendered"} for name, digit in fingerprints.items()}
+
+    add(table, "plain", 1, 0.6, data=sets(words="7"))
+    add(table, "plain", 2, 0.6, data=sets(words="7"))
+    add(table, "context", 1, 0.7, data=sets(words="7", more="8"))
+    assert not found(table).apart
+    add(table, "context", 2, 0.2, data=sets(words="9", more="8"))
+    (apart,) = found(table).apart
+    assert (apart.cell, apart.ours) == ("context", pytest.approx(20))
+    assert line(table, "context").ours == pytest.approx(70)
 
 
 def test_rows_of_another_protocol_or_profile_are_not_even_looked_at(table: Table) -> None:
