@@ -49,8 +49,13 @@ TORCH_FREE = (
     "tests/data/test_store.py",
     "tests/data/test_pages.py",
     "tests/data_prep/test_damage.py",
-    "tests/metrics",
+    *sorted(
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests" / "metrics").glob("test_*.py")
+        if path.name not in ("test_benchmark.py", "test_protocol_files.py")  # which read conf/
+    ),
     "tests/render/test_fonts.py",
+    "tests/render/test_generations.py",
     "tests/detection/test_postprocess.py",
     "tests/recognition/test_charset.py",
     "tests/test_geometry.py",
@@ -107,7 +112,14 @@ def cells() -> list[Cell]:
         together = tuple(package for name in ranges for which, package in ends(name, ranges[name]) if which == end)
         found.append(Cell(f"all-{end}", own, together, TESTS))
     found += [
-        Cell(f"python-{version}", interpreter(version) or "", (f"{ROOT}[dev]",), TORCH_FREE, over=False, options=())
+        Cell(
+            f"python-{version}",
+            interpreter(version) or "",
+            (f"{ROOT}[dev,render]",),
+            TORCH_FREE,
+            over=False,
+            options=(),
+        )
         for version in NEWER
     ]
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -62,6 +63,28 @@ def test_the_matrix_covers_both_ends_of_every_range_and_newer_pythons() -> None:
     assert {"python-3.12", "python-3.13", "all-lowest", "all-newest"} <= cells.keys()
     for test in (*compatibility.TESTS, *compatibility.TORCH_FREE):
         assert (ROOT / test).exists(), test
+
+
+def test_what_the_newer_pythons_run_needs_no_training() -> None:
+    code = f"""
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "pytorch_lightning", "hydra", "omegaconf", "albumentations", "wandb"):
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Absent())
+import pytest
+sys.exit(pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", *{compatibility.TORCH_FREE!r}]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-800:]
 
 
 def test_no_deprecation_of_hydra_or_omegaconf_is_used(monkeypatch: pytest.MonkeyPatch) -> None:

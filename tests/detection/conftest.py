@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from drawn import Painted
 
 
 @pytest.fixture
@@ -12,4 +11,6 @@ def rng():
 
 @pytest.fixture
 def painted():
+    from drawn import Painted  # not above: the part that needs no torch is tested without it
+
     return Painted().eval()
