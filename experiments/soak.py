@@ -5,7 +5,8 @@ are kept and forgotten, and a CRNN on endless words in three languages.  Any run
 ``python -m experiments.soak --run runs/NAME --minutes 60``.
 
 Memory is what belongs to the processes alone (``RssAnon`` and ``RssShmem`` of the run and its loader processes): pages of an LMDB that
-were read stay mapped, but the system takes them back when it needs them.  The slope is a least-squares line through the samples
+were read stay mapped, but the system takes them back when it needs them.  A sample is the least of what was seen in its minute: what a step
+or a validation takes and gives back is no growth.  The slope is a least-squares line through the samples
 behind the warm-up, the first third; its interval is that of independent errors (Student's t, 95 %).
 """
 
@@ -22,9 +23,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.bench.turns import figure
@@ -129,18 +130,29 @@ def sample(pid: int, folder: Path) -> Sample:
     return Sample(last_step(folder), memory_mb(pid), files, threads)
 
 
+def least(pids: Mapping[str, int], seconds: float) -> dict[str, float]:
+    """The least memory of each process over so many seconds, looked at every half second."""
+    held = dict.fromkeys(pids, math.inf)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(min(0.5, seconds))
+        for name, pid in pids.items():
+            held[name] = min(held[name], memory_mb(pid) or math.inf)
+    return held
+
+
 def watch(runs: dict[str, tuple[int, Path]], minutes: float, every: float) -> dict[str, list[Sample]]:
     """Sample runs (process id and folder, by name) every so many seconds; one that ends is sampled no more."""
     began = time.monotonic()
     samples: dict[str, list[Sample]] = {name: [] for name in runs}
     gone: set[str] = set()
     while time.monotonic() - began < 60 * minutes and len(gone) < len(runs):
-        time.sleep(every)
+        held = least({name: pid for name, (pid, _) in runs.items() if name not in gone}, every)
         for name, (pid, folder) in runs.items():
             if name in gone:
                 continue
             try:
-                now = sample(pid, folder)
+                now = replace(sample(pid, folder), memory=held[name])
             except ProcessLookupError:
                 gone.add(name)
                 print(f"{name}: ended", flush=True)

@@ -20,6 +20,8 @@ from ocr.seeding import derived_seed
 
 FEW_SKIPPED = 10
 SKIPPED_SHARE = 0.01
+TRIM_EVERY = 200
+"""Steps between two times that freed memory is handed back: handing it back and taking it again costs about one step."""
 WARM_UP = 5
 """Steps at the start of an attempt that its mean speed leaves out."""
 
@@ -38,7 +40,17 @@ class ReproducibleSteps(pl.Callback):
 
 
 class FreedMemory(pl.Callback):
-    """Hands back what a validation took: its pictures have other sizes than training's, and lie in holes that these do not fill."""
+    """Hands back what is free behind a validation, whose pictures have other sizes than training's, and now and then between steps.
+
+    Kept for the next step it spares page faults; kept for ever, every odd size leaves its hole.
+    """
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Every :data:`TRIM_EVERY` steps."""
+        if trainer.global_step % TRIM_EVERY == 0:
+            hand_back_freed_memory()
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Behind all that looks at the validation."""

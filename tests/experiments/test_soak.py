@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments import soak
 from experiments.soak import Sample, family, growth, last_step, memory_mb, sample, student
 
 
@@ -46,3 +47,10 @@ def test_memory_is_what_the_processes_hold_for_themselves(tmp_path: Path) -> Non
     assert now.threads >= 1
     with pytest.raises(ProcessLookupError):
         sample(2**22 + 1, tmp_path)
+
+
+def test_a_sample_is_the_least_of_what_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = {1: iter([50.0, 30.0, 40.0] + [60.0] * 100), 2: iter([0.0] * 100)}
+    monkeypatch.setattr(soak, "memory_mb", lambda pid: next(seen[pid]))
+    assert soak.least({"run": 1, "ended": 2}, 0.2) == {"run": pytest.approx(50), "ended": float("inf")}
+    assert soak.least({"run": 1}, 1.2) == {"run": pytest.approx(30)}
