@@ -28,7 +28,8 @@ SMALL = [
     *(
         "model=crnn",
         "data=words",
-        "test=words",
+        "data.sources.words.set=rendered_en",
+        "test=rendered_en",
         "feat.channels=32",
         "optim=adamw",
         "optim.lr=0.001",

@@ -209,8 +209,12 @@ class Checkpoints(pl.Callback):
         if _agreed(trainer, self.signals.stop is not None):
             raise Interrupted(trainer.global_step, self.last)
 
-    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Give the signals back."""
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Give the signals back, before Lightning does likewise: what stood there was its own handler, which holds the whole run."""
+        self.signals.give_back()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """As at the end."""
         self.signals.give_back()
 
     def finish(self) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import soak
+from experiments import soak, soak_sweep
 from experiments.soak import Sample, family, growth, last_step, memory_mb, sample, student
 
 
@@ -54,3 +54,10 @@ def test_a_sample_is_the_least_of_what_was_seen(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(soak, "memory_mb", lambda pid: next(seen[pid]))
     assert soak.least({"run": 1, "ended": 2}, 0.2) == {"run": pytest.approx(50), "ended": float("inf")}
     assert soak.least({"run": 1}, 1.2) == {"run": pytest.approx(30)}
+
+
+@pytest.mark.slow
+def test_cells_of_a_sweep_leave_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(soak_sweep, "WARM_UP", 1)
+    before, *_, after = soak_sweep.sweep(tmp_path, 2)
+    assert after.files == before.files

@@ -118,3 +118,18 @@ def test_a_signal_saves_and_goes_on(
     assert seen == [(number, step, when is when_validating)]
     assert record(folder).status == "finished"
     assert_same_run(tiny_recognizer.parent, folder)
+
+
+def test_nothing_of_a_run_is_left_in_the_handlers(
+    tiny_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+    before = [signal.getsignal(number) for number in asked]
+    with monkeypatch.context() as patch:
+        when_training(2, signal.SIGTERM, patch)
+        with pytest.raises(KeyboardInterrupt):
+            run(tiny_root, tmp_path, "crnn")
+    assert [signal.getsignal(number) for number in asked] == before
+    run(tiny_root, tmp_path, "crnn")
+    assert record(tmp_path / "run").status == "finished"
+    assert [signal.getsignal(number) for number in asked] == before
