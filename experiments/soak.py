@@ -5,8 +5,8 @@ are kept and forgotten, and a CRNN on endless words in three languages.  Any run
 ``python -m experiments.soak --run runs/NAME --minutes 60``.
 
 Memory is what belongs to the processes alone (``RssAnon`` and ``RssShmem`` of the run and its loader processes): pages of an LMDB that
-were read stay mapped, but the system takes them back when it needs them.  A sample is the least of what was seen in its minute: what a step
-or a validation takes and gives back is no growth.  The slope is a least-squares line through the samples
+were read stay mapped, but the system takes them back when it needs them.  A sample is the median of what was seen in its minute: what a validation
+takes for a while is no growth, and what is handed back for a moment no loss.  The slope is a least-squares line through the samples
 behind the warm-up, the first third; its interval is that of independent errors (Student's t, 95 %).
 """
 
@@ -130,15 +130,15 @@ def sample(pid: int, folder: Path) -> Sample:
     return Sample(last_step(folder), memory_mb(pid), files, threads)
 
 
-def least(pids: Mapping[str, int], seconds: float) -> dict[str, float]:
-    """The least memory of each process over so many seconds, looked at every half second."""
-    held = dict.fromkeys(pids, math.inf)
+def usual(pids: Mapping[str, int], seconds: float) -> dict[str, float]:
+    """The median of each process's memory over so many seconds, looked at every half second."""
+    held: dict[str, list[float]] = {name: [] for name in pids}
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         time.sleep(min(0.5, seconds))
         for name, pid in pids.items():
-            held[name] = min(held[name], memory_mb(pid) or math.inf)
-    return held
+            held[name].append(memory_mb(pid))
+    return {name: statistics.median(seen) for name, seen in held.items()}
 
 
 def watch(runs: dict[str, tuple[int, Path]], minutes: float, every: float) -> dict[str, list[Sample]]:
@@ -147,7 +147,7 @@ def watch(runs: dict[str, tuple[int, Path]], minutes: float, every: float) -> di
     samples: dict[str, list[Sample]] = {name: [] for name in runs}
     gone: set[str] = set()
     while time.monotonic() - began < 60 * minutes and len(gone) < len(runs):
-        held = least({name: pid for name, (pid, _) in runs.items() if name not in gone}, every)
+        held = usual({name: pid for name, (pid, _) in runs.items() if name not in gone}, every)
         for name, (pid, folder) in runs.items():
             if name in gone:
                 continue

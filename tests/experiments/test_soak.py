@@ -49,11 +49,11 @@ def test_memory_is_what_the_processes_hold_for_themselves(tmp_path: Path) -> Non
         sample(2**22 + 1, tmp_path)
 
 
-def test_a_sample_is_the_least_of_what_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = {1: iter([50.0, 30.0, 40.0] + [60.0] * 100), 2: iter([0.0] * 100)}
-    monkeypatch.setattr(soak, "memory_mb", lambda pid: next(seen[pid]))
-    assert soak.least({"run": 1, "ended": 2}, 0.2) == {"run": pytest.approx(50), "ended": float("inf")}
-    assert soak.least({"run": 1}, 1.2) == {"run": pytest.approx(30)}
+def test_a_sample_is_the_median_of_what_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = iter([50.0, 700.0] + [60.0] * 100)
+    monkeypatch.setattr(soak, "memory_mb", lambda pid: next(seen))
+    assert soak.usual({"run": 1}, 0.2) == {"run": pytest.approx(50)}
+    assert soak.usual({"run": 1}, 1.7) == {"run": pytest.approx(60)}
 
 
 @pytest.mark.slow
