@@ -5,9 +5,9 @@ are kept and forgotten, and a CRNN on endless words in three languages.  Any run
 ``python -m experiments.soak --run runs/NAME --minutes 60``.
 
 Memory is what belongs to the processes alone (``RssAnon`` and ``RssShmem`` of the run and its loader processes): pages of an LMDB that
-were read stay mapped, but the system takes them back when it needs them.  A sample is the median of what was seen in its minute: what a validation
-takes for a while is no growth, and what is handed back for a moment no loss.  The slope is a least-squares line through the samples
-behind the warm-up, the first third; its interval is that of independent errors (Student's t, 95 %).
+were read stay mapped, but the system takes them back when it needs them.  A sample is the median of what was seen in its minute: what
+a validation takes for a while is no growth, and what is handed back for a moment no loss.  The slope is a least-squares line through
+the samples behind the warm-up, the first third; its interval is that of independent errors (Student's t, 95 %).
 """
 
 from __future__ import annotations
