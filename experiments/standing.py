@@ -155,8 +155,9 @@ def _add_column(found: Standing, column: Column, expected: int) -> None:
 
 
 def _source(cell: Cell, name: str) -> tuple[str, ...]:
-    """A training set as a cell asks for it: its name, and what the cell says of that source."""
-    return (name, *(choice for choice in cell.choices if choice.startswith(f"data.sources.{name}.")))
+    """A training set as a cell asks for it: its name, and what the cell says of that source and of how rendered text looks."""
+    about = (f"data.sources.{name}.", "render=", "render.")
+    return (name, *(choice for choice in cell.choices if choice.startswith(about)))
 
 
 def _unusual(cell: Cell, row: Row, usual: Data) -> str:
