@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -109,7 +110,7 @@ def read_pages(path: Path) -> dict[str, Found]:
             page = json.loads(line)
             name = picture_name(page["path"])
             boxes = [Detection(_polygon(w["polygon"]), float(w["score"])) for w in page["words"]]
-            if not all(0 <= box.score <= 1 for box in boxes):
+            if not all(math.isfinite(box.score) for box in boxes):
                 raise ValueError("a score is none")
             texts = [str(word["text"]) for word in page["words"]]
         except (ValueError, TypeError, KeyError, OverflowError):
