@@ -1,36 +1,20 @@
-import io
 import json
-import struct
 import sys
-import zlib
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image as Pillow
+from reading_cases import rect, saved, turned
 
 from ocr.export_text import page_to_dict, page_to_text
 from ocr.picture_files import load_image
 from ocr.read_files import FORMATS, read_files
 from ocr.reader import Reader
-from ocr.reading_order import reading_lines
 from ocr.straighten import MAX_CROP_SIDE
 from ocr.types import Detection, Detects, Page, Reading, Reads
 
 COLOURS = {"red": (230, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 230), "amber": (230, 180, 20)}
-
-
-def rect(x, y, w, h):
-    return np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]], np.float32)
-
-
-def turned(quad, degrees, centre=(0, 0)):
-    """Turned counter-clockwise as seen."""
-    a = np.radians(degrees)
-    m = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
-    return ((quad - centre) @ m + centre).astype(np.float32)
 
 
 def picture(width, height, patches):
@@ -78,117 +62,6 @@ class ColourReader:
             each = (0.99 if len(names) == 2 else 0.95) - 0.3 * self.doubtful * (2 if len(names) == 1 else 1)
             readings.append(Reading(text, each ** len(text), [each] * len(text)))
         return readings
-
-
-# --- loading ----------------------------------------------------------------------------------------------------------
-
-
-def saved(folder, image, name="a.png", **options):
-    path = folder / name
-    image.save(path, **options)
-    return path
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_respected(tmp_path, orientation):
-    upright = np.zeros((6, 9, 3), np.uint8)
-    upright[0, 0], upright[0, -1] = (255, 0, 0), (0, 255, 0)
-    undo = {
-        1: lambda a: a,
-        2: np.fliplr,
-        3: lambda a: np.rot90(a, 2),
-        4: np.flipud,
-        5: lambda a: a.transpose(1, 0, 2),
-        6: np.rot90,
-        7: lambda a: np.rot90(a, 2).transpose(1, 0, 2),
-        8: lambda a: np.rot90(a, -1),
-    }
-    exif = Pillow.Exif()
-    exif[0x0112] = orientation
-    path = saved(tmp_path, Pillow.fromarray(np.ascontiguousarray(undo[orientation](upright))), exif=exif)
-    assert np.array_equal(load_image(path), upright)
-
-
-def test_every_kind_of_picture_becomes_rgb(tmp_path):
-    half = Pillow.new("RGBA", (4, 4), (0, 0, 0, 128))
-    assert load_image(saved(tmp_path, half))[0, 0].tolist() == [127, 127, 127]
-    deep = Pillow.fromarray(np.full((4, 4), 32896, np.uint16))
-    assert load_image(saved(tmp_path, deep))[0, 0].tolist() == [128, 128, 128]
-    assert load_image(saved(tmp_path, Pillow.new("L", (4, 4), 77)))[0, 0].tolist() == [77, 77, 77]
-    assert load_image(saved(tmp_path, Pillow.new("1", (4, 4), 1)))[0, 0].tolist() == [255, 255, 255]
-    cmyk = load_image(saved(tmp_path, Pillow.new("CMYK", (8, 8), (0, 255, 255, 0)), "c.jpg", quality=95))
-    assert cmyk.shape == (8, 8, 3)
-    assert cmyk[4, 4, 0] > 200 > 60 > cmyk[4, 4, 1]
-    values = np.linspace(-3, 5, 16, dtype=np.float32).reshape(4, 4)
-    stretched = load_image(saved(tmp_path, Pillow.fromarray(values), "f.tif"))
-    assert (stretched.min(), stretched.max()) == (0, 255)
-    frames = [Pillow.new("RGB", (4, 4), c) for c in ("red", "blue")]
-    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
-    assert load_image(tmp_path / "a.gif")[0, 0].tolist() == [255, 0, 0]
-    transparent = Pillow.new("P", (4, 4), 0)
-    transparent.putpalette([9, 9, 9] * 256)
-    assert load_image(saved(tmp_path, transparent, transparency=0))[0, 0].tolist() == [255, 255, 255]
-    assert load_image(saved(tmp_path, Pillow.new("RGB", (1, 1), "red"))).shape == (1, 1, 3)
-
-
-def png_header(width, height):
-    """A PNG that claims a size and holds next to nothing."""
-
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    ihdr = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", ihdr) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
-
-
-def test_files_that_are_no_pictures_get_one_line_each(tmp_path):
-    whole = io.BytesIO()
-    Pillow.fromarray(np.random.default_rng(0).integers(0, 255, (60, 60, 3), np.uint8)).save(whole, "JPEG")
-    contents = {
-        "text.jpg": (b"not a picture", "not a picture in a known format"),
-        "empty.png": (b"", "not a picture in a known format"),
-        "cut.jpg": (whole.getvalue()[:-900], "cannot be read"),
-        "large.png": (png_header(10_000, 9_000), "10000 x 9000 pixels are too many; the limit is 80 megapixels"),
-        "huge.png": (png_header(30_000, 30_000), "too many pixels; the limit is 80 megapixels"),
-        "drawing.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EOF", "not a picture in a known format"),
-    }
-    for name, (content, message) in contents.items():
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(ValueError, match=message) as caught:
-            load_image(tmp_path / name)
-        assert str(caught.value).startswith(str(tmp_path / name))
-        assert "\n" not in str(caught.value)
-    for path, message in (
-        (tmp_path, "is a folder"),
-        (tmp_path / "none.png", "no such file"),
-        ("a\0b.png", "cannot be read"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            load_image(path)
-    with pytest.raises(ValueError, match=r"60 x 60 pixels are too many; the limit is 0.001 megapixels"):
-        load_image(saved(tmp_path, Pillow.new("RGB", (60, 60))), max_pixels=1000)
-
-
-def test_damaged_files_give_a_picture_or_one_line(tmp_path):
-    rng = np.random.default_rng(5)
-    image = Pillow.fromarray(rng.integers(0, 255, (40, 50, 3), np.uint8))
-    outcomes = set()
-    for kind in ("PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP"):
-        stored = io.BytesIO()
-        image.save(stored, kind)
-        for _ in range(25):
-            damaged = bytearray(stored.getvalue())
-            for place in rng.integers(0, min(len(damaged), 400), 4):
-                damaged[place] = rng.integers(256)
-            path = tmp_path / "damaged"
-            path.write_bytes(damaged[: rng.integers(len(damaged) // 2, len(damaged) + 1)])
-            try:
-                outcome = load_image(path).shape[2]
-            except ValueError as error:
-                outcome = str(error)
-            outcomes.add(str(outcome))
-    assert all(o == "3" or (o.startswith(str(tmp_path)) and "\n" not in o) for o in outcomes)
-    assert len(outcomes) > 5
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -399,89 +272,6 @@ def test_wrong_arrays_and_batches_are_refused():
             reader.read([bad])
     with pytest.raises(ValueError, match="batch=0"):
         reader.read([], batch=0)
-
-
-# --- reading order ----------------------------------------------------------------------------------------------------
-
-
-def ordered(words):
-    return [[reading.text for _, reading in line] for line in reading_lines(words)]
-
-
-@settings(max_examples=60)
-@given(st.data())
-def test_lines_of_a_turned_page_are_found_again(data):
-    """Lines of words with ragged heights and gaps, the page turned, the words shuffled."""
-    rng = np.random.default_rng(data.draw(st.integers(0, 10_000)))
-    degrees = data.draw(st.floats(-40, 40))
-    lines = [[f"{row}.{k}" for k in range(rng.integers(1, 7))] for row in range(rng.integers(1, 8))]
-    words = []
-    for row, texts in enumerate(lines):
-        x = float(rng.uniform(0, 60))
-        for text in texts:
-            w, h = rng.uniform(20, 120), rng.uniform(18, 24)
-            quad = rect(x, 45 * row + rng.uniform(-3, 3), w, h)
-            words.append((Detection(turned(quad, degrees), 1.0, degrees + rng.uniform(-2, 2)), Reading(text, 1.0)))
-            x += w + rng.uniform(5, 40)
-    rng.shuffle(words)
-    assert ordered(words) == lines
-
-
-def test_a_sloping_line_stays_one_line():
-    words = [(Detection(rect(60 * k, 6 * k, 50, 20), 1.0), Reading(str(k), 1.0)) for k in (3, 0, 2, 1, 5, 4)]
-    assert ordered(words) == [["0", "1", "2", "3", "4", "5"]]
-
-
-def test_a_headline_does_not_swallow_the_lines_beside_it():
-    big = (Detection(rect(0, 0, 100, 90), 1.0), Reading("BIG", 1.0))
-    small = [(Detection(rect(120, 30 * k, 80, 20), 1.0), Reading(f"s{k}", 1.0)) for k in range(3)]
-    assert sorted(map(tuple, ordered([big, *small]))) == [("BIG",), ("s0",), ("s1",), ("s2",)]
-    assert [line for line in ordered([big, *small]) if line != ["BIG"]] == [["s0"], ["s1"], ["s2"]]
-
-
-def test_a_page_upside_down_and_one_turned_word_among_level_ones():
-    words = [
-        (Detection(turned(rect(60 * k, 0, 50, 20), 180), 1.0, a), Reading(str(k), 1.0))
-        for k, a in enumerate((179, -179, 180))
-    ]
-    assert ordered(words) == [["0", "1", "2"]]
-    level = [(Detection(rect(60 * k, 0, 50, 20), 1.0), Reading(str(k), 1.0)) for k in range(2)]
-    spine = (Detection(turned(rect(200, 0, 70, 20), -90, (200, 0)), 1.0, -90), Reading("spine", 1.0))
-    assert ordered([spine, *level])[0] == ["0", "1"]
-    assert reading_lines([]) == []
-
-
-def stacked_word(text, x, y, w=20, h=80):
-    return Detection(rect(x, y, w, h), 1.0, direction="stacked"), Reading(text, 1.0)
-
-
-def test_columns_run_down_and_follow_each_other_from_right_to_left():
-    words = [stacked_word(f"{c}{k}", 200 - 30 * c, 100 + 95 * k) for c in range(4) for k in range(2)]
-    title = (Detection(rect(60, 20, 150, 25), 1.0), Reading("title", 1.0))
-    foot = (Detection(rect(60, 320, 150, 25), 1.0), Reading("foot", 1.0))
-    columns = [["00", "01"], ["10", "11"], ["20", "21"], ["30", "31"]]
-    mixed = [words[i] for i in (5, 0, 3, 6, 1, 7, 4, 2)]
-    assert ordered([foot, *mixed, title]) == [["title"], *columns, ["foot"]]
-
-
-def test_blocks_of_columns_apart_are_read_one_after_the_other():
-    upper = [stacked_word(f"u{c}", 300 - 30 * c, 20) for c in range(3)]
-    lower = [stacked_word(f"l{c}", 300 - 30 * c, 300) for c in range(3)]
-    far = [stacked_word(f"f{c}", 60 - 30 * c, 40) for c in range(2)]
-    found = [line[0] for line in ordered([*lower, *far, *upper])]
-    assert found == ["u0", "u1", "u2", "f0", "f1", "l0", "l1", "l2"]
-
-
-@pytest.mark.parametrize("degrees", [0, 20, 90, 180])
-def test_columns_of_a_turned_page(degrees):
-    words = [stacked_word(str(c), 200 - 30 * c, 100) for c in range(4)]
-    lying = [(replace(d, polygon=turned(d.polygon, degrees), angle=degrees), r) for d, r in words]
-    assert ordered(lying[::-1]) == [["0"], ["1"], ["2"], ["3"]]
-
-
-def test_thousands_of_words_are_ordered_quickly():
-    words = [(Detection(rect(50 * (k % 40), 30 * (k // 40), 40, 20), 1.0), Reading(str(k), 1.0)) for k in range(3000)]
-    assert [int(t) for line in ordered(words) for t in line] == list(range(3000))
 
 
 # --- data and files ---------------------------------------------------------------------------------------------------
