@@ -1,7 +1,7 @@
 """What faces learn about characters, kept in bounded memory: pixels in pages of their own, forgotten a page at a time.
 
 Glyphs live for thousands of pictures while a picture's arrays come and go.  In one heap the small and lasting ones would pin the large
-holes between them: half of the memory of a process that renders for an hour.  A page is not part of the heap.
+holes between them, a third of a process after 96,000 words (experiments/LOG.md).  A page is not part of the heap.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from ocr.seeding import derived_seed
 FEW_SKIPPED = 10
 SKIPPED_SHARE = 0.01
 TRIM_EVERY = 200
-"""Steps between two times that freed memory is handed back: handing it back and taking it again costs about one step."""
+"""Steps between two times that freed memory is handed back."""
 WARM_UP = 5
 """Steps at the start of an attempt that its mean speed leaves out."""
 
