@@ -258,7 +258,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--run", type=Path, help="sample the run that trains in this folder instead")
     arguments = parser.parse_args(argv)
     if arguments.run is not None:
-        pid = json.loads((arguments.run / "run.json").read_text(encoding="utf-8"))["attempts"][-1]["pid"]
+        try:
+            pid = json.loads((arguments.run / "run.json").read_text(encoding="utf-8"))["attempts"][-1]["pid"]
+        except (OSError, ValueError, LookupError, TypeError):
+            print(f"error: {arguments.run} is no run directory with an attempt in its run.json", file=sys.stderr)
+            return 1
         samples = watch({arguments.run.name: (pid, arguments.run)}, arguments.minutes, arguments.every)
     else:
         with tempfile.TemporaryDirectory(prefix="soak-") as folder:

@@ -56,6 +56,16 @@ def test_a_sample_is_the_median_of_what_was_seen(monkeypatch: pytest.MonkeyPatch
     assert soak.usual({"run": 1}, 1.7) == {"run": pytest.approx(60)}
 
 
+@pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"attempts": []}'])
+def test_a_folder_that_is_no_run_is_one_line(
+    tmp_path: Path, content: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if content is not None:
+        (tmp_path / "run.json").write_text(content)
+    assert soak.main(["--run", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == f"error: {tmp_path} is no run directory with an attempt in its run.json\n"
+
+
 @pytest.mark.slow
 def test_cells_of_a_sweep_leave_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(soak_sweep, "WARM_UP", 1)

@@ -194,6 +194,9 @@ def main() -> int:
     import ocr.run.train  # noqa: F401  imported once: every attempt is a fork of this process
 
     chosen = os.environ.get("RUNS_ONLY", "").split() or list(RUNS)
+    if unknown := [name for name in chosen if name not in RUNS]:
+        print(f"error: RUNS_ONLY names {', '.join(unknown)}: choose from {', '.join(RUNS)}", file=sys.stderr)
+        return 1
     folder = Path(tempfile.mkdtemp(prefix="kills-"))
     os.environ["OCR_CACHE"] = str(folder / "cache")
     if os.waitpid(in_child(lambda: render(folder / "root")), 0)[1]:
