@@ -28,11 +28,12 @@ class Pieces:
 
     Args:
         allowed: halve by itself; else the error is passed on.
+        count: pieces to begin with.
     """
 
-    def __init__(self, allowed: bool = False) -> None:
+    def __init__(self, allowed: bool = False, count: int = 1) -> None:
         self.allowed = allowed
-        self.count = 1
+        self.count = count
         self._size = 0
         self.told: Callable[[int], None] | None = None
         """Called with the new number of pieces."""

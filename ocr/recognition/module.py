@@ -46,6 +46,11 @@ class RecognitionModule(pl.LightningModule):
         precision: of validation and deployment, ``fp32`` or ``bf16``; that of training is the trainer's.
         ema_decay: of an average of the weights, per step, in [0, 1); it is what validates and is deployed.  None: none.
         channels_last: store images and weights with the channels last, which is faster in bf16.
+        pieces: parts in which a batch goes through the network, one after the other (:mod:`ocr.pieces`); with ``variable_width``
+            words of like width go together, which spares padding.
+
+    Raises:
+        ValueError: ``pieces`` is below 1.
     """
 
     def __init__(
@@ -62,8 +67,11 @@ class RecognitionModule(pl.LightningModule):
         variable_width: bool = False,
         tall: Tall = "keep",
         ema_decay: float | None = None,
+        pieces: int = 1,
     ) -> None:
         super().__init__()
+        if pieces < 1:
+            raise ValueError(f"module.pieces is {pieces}: a batch goes through the network in one part or more")
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.network = network
         self.network.to(memory_format=self.memory_format)  # type: ignore[call-overload]  # torch's stubs lack this form
@@ -81,7 +89,7 @@ class RecognitionModule(pl.LightningModule):
         deployed = network if self.average is None else self.average.network
         self.recognizer = Recognizer(deployed, keep_ratio, batch_size, precision, variable_width, tall)
         self.validated: list[list[tuple[str, Reading]]] = []
-        self.pieces = Pieces()
+        self.pieces = Pieces(count=pieces)
         self.keys: list[str] = []
 
     def deployable(self) -> Recognizer:
@@ -109,9 +117,12 @@ class RecognitionModule(pl.LightningModule):
         return loss
 
     def _losses(self, batch: WordBatch, part: slice) -> torch.Tensor:
-        """The loss (1,) of a part of a batch."""
-        images_BCHW = normalise(batch.images_BCHW[part]).contiguous(memory_format=self.memory_format)
+        """The loss (1,) of a part of a batch, which is as wide as its widest picture."""
+        images_BCHW = batch.images_BCHW[part]
         widths_B = None if batch.widths_B is None else batch.widths_B[part]
+        if widths_B is not None and self.pieces.count > 1:
+            images_BCHW = images_BCHW[..., : int(widths_B.max())]
+        images_BCHW = normalise(images_BCHW).contiguous(memory_format=self.memory_format)
         return self.network.loss(images_BCHW, batch.texts[part], widths_B)[None]
 
     def configure_gradient_clipping(

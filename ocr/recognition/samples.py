@@ -108,7 +108,12 @@ class WordEncoder:
         return WordBatch(torch.from_numpy(batch_BHW).unsqueeze(1), texts, keys)
 
     def collate(self, items: Sequence[TrainingWord]) -> WordBatch:
-        """Samples as one batch; the images stay uint8 until they are on the device."""
+        """Samples as one batch; the images stay uint8 until they are on the device.
+
+        Those of variable width are sorted by it: a batch that is computed in pieces is padded less.
+        """
+        if self.variable_width:
+            items = sorted(items, key=lambda item: item.pixels.shape[1])
         images = [i.pixels for i in items]
         widths_B = widths_of(images) if self.variable_width else None
         return WordBatch(collate_pixels(images), [i.text for i in items], [i.key for i in items], widths_B)

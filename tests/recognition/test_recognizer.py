@@ -107,6 +107,36 @@ def recognition_module(**arguments):
     )
 
 
+@pytest.mark.parametrize("pieces", [2, 3])
+def test_a_batch_of_words_in_pieces_learns_what_the_whole_learns_and_is_padded_less(pieces):
+    losses, gradients, computed = [], [], []
+    for count in (1, pieces):
+        module = recognition_module(variable_width=True, pieces=count)
+        # statistics of a batch are its pieces' own
+        module.network.eval()
+        module.network.feat.register_forward_pre_hook(lambda _, inputs: computed.append(inputs[0].shape))
+        encoder = WordEncoder(module.network.codec, variable_width=True)
+        words = [
+            Word(p[:, : 40 + 30 * (i % 3)], t, str(i)) for i, (p, t) in enumerate(zip(pictures(), WORDS, strict=True))
+        ]
+        batch = encoder.collate([encoder.train(word, None) for word in words])
+        module.log = lambda *_, **__: None
+        loss = module.training_step(batch, 0)
+        loss.backward()
+        losses.append(loss.item())
+        gradients.append([p.grad for p in module.network.parameters()])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    for whole, parts in zip(*gradients, strict=True):
+        torch.testing.assert_close(parts, whole, atol=1e-6, rtol=1e-3)
+    whole, *parts = (batch * width for batch, _, _, width in computed)
+    assert sum(parts) < 0.9 * whole
+
+
+def test_no_pieces_are_refused():
+    with pytest.raises(ValueError, match=r"module.pieces is 0: a batch goes through the network in one part or more"):
+        recognition_module(pieces=0)
+
+
 def trainer(tmp_path, **arguments):
     quiet = {
         "logger": False,

@@ -104,7 +104,8 @@ def test_training_batches_say_how_wide_each_picture_is():
     words = [Word(word_picture("ab", *s), "ab", f"set/{i}") for i, s in enumerate(sizes)]
     made = encoder.collate([encoder.train(w, np.random.default_rng(0)) for w in words])
     assert made.images_BCHW.shape == (3, 1, 32, 90)
-    assert made.widths_B.tolist() == [40, 90, 32]
+    assert made.widths_B.tolist() == [32, 40, 90]
+    assert made.keys == ["set/2", "set/0", "set/1"], "those of like width stand together"
     assert WordEncoder(network.codec).collate([WordEncoder(network.codec).train(words[0], None)]).widths_B is None
 
 
