@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,8 +153,9 @@ class Language:
     """What is written and in which fonts.
 
     ``fonts`` and ``held_out`` (for validation) name font sources, see :func:`ocr.render.font_sources.faces_of`.  ``vocabulary`` is a
-    language of wordfreq or the path of a text file; ``vertical`` the probability that a text runs from top to bottom, and
-    ``latin`` that it is an English one.
+    language of wordfreq or the path of a text file; ``characters`` are those that strings without sense hold besides the
+    vocabulary's (``a-b`` is a range); ``vertical`` is the probability that a text runs from top to bottom, and ``latin`` that it is
+    an English one.
     """
 
     name: str
@@ -161,6 +163,7 @@ class Language:
     fonts: tuple[str, ...]
     held_out: tuple[str, ...]
     vocabulary: str
+    characters: str
     vertical: float
     latin: float
 
@@ -260,7 +263,25 @@ def load_language(name: str) -> Language:
     language: Language = _read(path, lambda data: bind(Language, data, "language"))
     if not language.fonts:
         raise ValueError(f"{path}: language {language.name!r} names no font: list packages or folders of fonts")
+    try:
+        spelt_out(language.characters)
+    except ValueError as error:
+        raise ValueError(f"{path}: language.characters: {error}") from None
     return language
+
+
+def spelt_out(ranges: str) -> str:
+    """Characters of which some are given as ranges: ``"x0-4"`` is ``"x01234"``.
+
+    Raises:
+        ValueError: a range runs backwards.
+    """
+    found = []
+    for first, last, single in re.findall(r"(.)-(.)|(.)", ranges, re.DOTALL):
+        if first > last:
+            raise ValueError(f"{first}-{last} runs backwards: write {last}-{first}")
+        found += [single] if single else map(chr, range(ord(first), ord(last) + 1))
+    return "".join(found)
 
 
 def load_look(name: str) -> Look:

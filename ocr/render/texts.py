@@ -5,14 +5,16 @@ from __future__ import annotations
 import operator
 import string
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
-from ocr.render.look import Language, Words
+from ocr.render.look import Language, Words, spelt_out
 from ocr.render.vocabulary import Vocabulary, part_of, vocabulary
 from ocr.render.words import below, digits, pick, punctuate, word_key
 
 _KINDS = ("dictionary", "number", "price", "date", "code", "plate", "email", "random", "phrase")
+_LATIN = string.ascii_letters + string.digits
 _weights = operator.attrgetter(*_KINDS)
 _TRIES = 200
 _KANA = "あいうえかきくけこさすせそたちつてとなにぬねのはひふほまみむめもやゆよらりるろわ"
@@ -74,7 +76,10 @@ def draw_script_text(
         script = "Latin" if latin else language.script
         kind = pick(_KINDS, weights, rng)
         listed = vocabulary(source, words.slice, words.validation)
-        text = _draw_kind(kind, script, words, listed, "upper" if vertical else case, rng)
+        if kind == "random":
+            text = _random(_LATIN if latin else _alphabet(listed, language.characters, accept), rng)
+        else:
+            text = _draw_kind(kind, script, words, listed, "upper" if vertical else case, rng)
         if rng.random() < words.punctuated and not vertical:
             text = _mark(text, script, rng)
         if not spaces:
@@ -113,8 +118,6 @@ def _draw_kind(kind: str, script: str, words: Words, listed: Vocabulary, case: s
             return _plate(script, rng)
         case "email":
             return _email(words, listed, rng)
-        case "random":
-            return _random(listed, script, rng)
         case "phrase":
             return _phrase(words, listed, script, case, rng)
         case _:
@@ -213,9 +216,15 @@ def _email(words: Words, listed: Vocabulary, rng: np.random.Generator) -> str:
     return forms[below(len(forms), rng)]
 
 
-def _random(listed: Vocabulary, script: str, rng: np.random.Generator) -> str:
+@lru_cache(maxsize=16)
+def _alphabet(listed: Vocabulary, more: str, accept: Callable[[str], bool] | None) -> str:
+    """The vocabulary's characters and more, but only what is accepted: of longer strings nearly all would be refused."""
+    every = dict.fromkeys(listed.characters + spelt_out(more))
+    return "".join(c for c in every if accept is None or accept(c)) or listed.characters
+
+
+def _random(alphabet: str, rng: np.random.Generator) -> str:
     """Characters without sense, the rare ones as often as the frequent ones: what a language model cannot guess."""
-    alphabet = string.ascii_letters + string.digits if script == "Latin" else listed.characters
     return "".join(alphabet[below(len(alphabet), rng)] for _ in range(1 + below(6, rng)))
 
 

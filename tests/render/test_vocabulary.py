@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import ocr
 from ocr.charset import clusters
-from ocr.render.look import load_language, load_look
+from ocr.render.look import load_language, load_look, spelt_out
 from ocr.render.texts import draw_script_text
 from ocr.render.vocabulary import part_of, vocabulary
 from ocr.render.words import slice_of
@@ -63,6 +65,34 @@ def test_vertical_texts_hold_no_lower_case_latin_and_a_condition_is_kept() -> No
     short = [draw_script_text(words, language, "lower", generator(i), accept=lambda t: len(t) == 2) for i in range(30)]
     assert {len(t or "") for t in short} == {2}
     assert draw_script_text(words, language, "lower", generator(0), accept=lambda t: False) is None
+
+
+@pytest.mark.parametrize("name", ["ja", "ko"])
+def test_strings_without_sense_hold_every_character_that_can_be_spelt_about_as_often(name: str) -> None:
+    language, words = dataclasses.replace(load_language(name), latin=0.0), load_look("scene").words
+    others = ("dictionary", "number", "price", "date", "code", "plate", "email", "phrase", "punctuated")
+    words = dataclasses.replace(words, random=1.0, **dict.fromkeys(others, 0.0))  # type: ignore[arg-type]
+    own = set("가힣뷁말" if name == "ko" else "諧逓日本人")
+    known = own | set("a가" if name == "ja" else "a日")
+    accept = known.issuperset
+    drawn = Counter[str]()
+    for i in range(400):
+        drawn.update(draw_script_text(words, language, "lower", generator(i), accept=accept) or "")
+    assert set(drawn) == own, "rare ones that no frequent word has are among them, other scripts are not"
+    assert min(drawn.values()) > 0.7 * max(drawn.values())
+
+
+@pytest.mark.parametrize(("ranges", "expected"), [("", ""), ("a-", "a-"), ("x0-4-", "x01234-"), ("가-각あ", "가각あ")])
+def test_ranges_of_characters(ranges: str, expected: str) -> None:
+    assert spelt_out(ranges) == expected
+
+
+def test_a_range_that_runs_backwards_is_named(tmp_path: Path) -> None:
+    own = (Path(ocr.__file__).parents[1] / "conf/language/ko.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "own.yaml"
+    path.write_text(own.replace("가-힣", "힣-가"), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"own.yaml: language.characters: 힣-가 runs backwards: write 가-힣"):
+        load_language(str(path))
 
 
 def test_a_file_of_words_with_and_without_frequencies(tmp_path: Path) -> None:
