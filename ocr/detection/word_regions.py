@@ -15,10 +15,8 @@ from ocr.detection.search import ScoreMaps
 from ocr.types import Image, WeakWord
 
 _WIDTH_STEP = 32
-_BUCKET_RATIO = 1.15
-_BUCKET_PIXELS = {"cpu": 1 << 17}
-"""Most pixels of one forward: what a core's cache holds the features of; other devices want more at once."""
-_MANY_PIXELS = 1 << 20
+_CACHED_PIXELS, _MANY_PIXELS = 1 << 17, 1 << 20
+"""Most pixels of one forward: on a CPU what a core's cache holds the features of; other devices want more at once."""
 
 
 def size_in_map(word: WeakWord) -> tuple[int, int]:
@@ -36,8 +34,8 @@ def read_words(words: list[WeakWord], teacher: nn.Module) -> list[Maps]:
     device = next(teacher.parameters()).device
     crops = [_crop(word) for word in words]
     regions: dict[int, Maps] = {}
-    for members in _buckets(crops, _BUCKET_PIXELS.get(device.type, _MANY_PIXELS)):
-        width = -(-max(crops[i].shape[1] for i in members) // _WIDTH_STEP) * _WIDTH_STEP
+    on_cpu = device.type == "cpu"
+    for width, members in _buckets(crops, _CACHED_PIXELS if on_cpu else _MANY_PIXELS, by_twos=on_cpu):
         padded = [_widened(crops[i], width) for i in members]
         images_BCHW = torch.from_numpy(np.stack(padded)).to(device).permute(0, 3, 1, 2)
         scores_B2hw, _ = teacher(normalise(images_BCHW))
@@ -63,22 +61,30 @@ def _crop(word: WeakWord) -> Image:
     return word.crop
 
 
-def _buckets(crops: list[Image], most: int) -> Iterator[list[int]]:
-    """Indices of crops of one height and similar width, as many as go into one forward of ``most`` pixels."""
-    members: list[int] = []
-    narrowest = (0, 0)
-    for i in sorted(range(len(crops)), key=lambda i: crops[i].shape[:2]):
-        height, width = crops[i].shape[:2]
-        limit = max(narrowest[1] * _BUCKET_RATIO, narrowest[1] + _WIDTH_STEP)
-        full = (len(members) + 1) * height * width > most
-        if members and (height != narrowest[0] or width > limit or full):
-            yield members
-            members = []
-        if not members:
-            narrowest = height, width
-        members.append(i)
-    if members:
-        yield members
+def _buckets(crops: list[Image], most: int, by_twos: bool) -> Iterator[tuple[int, list[int]]]:
+    """Widths, and the indices of crops of one height that are widened to them: as many as go into one forward of ``most`` pixels.
+
+    There are few widths, and ``by_twos`` the number of crops is a power of two.  On a CPU every layer is compiled for every shape: the
+    code of a thousand is kept, and what is dropped for more leaves holes in the heap (experiments/LOG.md).
+    """
+    alike: dict[tuple[int, int], list[int]] = {}
+    for i, crop in enumerate(crops):
+        alike.setdefault((crop.shape[0], _wide(crop.shape[1])), []).append(i)
+    for (height, width), members in sorted(alike.items()):
+        while members:
+            count = min(len(members), max(1, most // (height * width)))
+            if by_twos:
+                count = 1 << (count.bit_length() - 1)
+            yield width, members[:count]
+            members = members[count:]
+
+
+def _wide(width: int) -> int:
+    """The next of the widths 32, 64, 96, …, 256, 320, 384, 480, 576, …: multiples of 32, from 128 on at most a quarter apart."""
+    wide = _WIDTH_STEP
+    while wide < width:
+        wide += max(1, wide // 4 // _WIDTH_STEP) * _WIDTH_STEP
+    return wide
 
 
 def _widened(crop: Image, width: int) -> Image:

@@ -239,7 +239,7 @@ def test_words_reach_their_own_sample_only(painted):
 def test_words_of_many_widths_are_read_in_few_forwards_and_like_alone():
     image = np.zeros((256, 512, 3), np.uint8)
     words = []
-    for row, text in enumerate(["ab", "abc", "abcd", "abcdefghijkl", "abcdefghijk", "a"]):
+    for row, text in enumerate(["ab", "abc", "abd", "abcdefghijkl", "abcdefghijkm", "a"]):
         polygon, _ = blocks_word(image, text, 10, 5 + 40 * row)
         words.append(cut(0, image, text, polygon))
     together, network = weak_batch(words, size=(256, 512)), Painted().eval()
