@@ -16,6 +16,9 @@ from ocr.render.words import below, digits, pick, punctuate, word_key
 _KINDS = ("dictionary", "number", "price", "date", "code", "plate", "email", "random", "phrase")
 _LATIN = string.ascii_letters + string.digits
 _weights = operator.attrgetter(*_KINDS)
+_PARTS = ("dictionary", "number", "price", "date", "code")
+"""What phrases are made of."""
+_weights_of_parts = operator.attrgetter(*_PARTS)
 _TRIES = 200
 _KANA = "あいうえかきくけこさすせそたちつてとなにぬねのはひふほまみむめもやゆよらりるろわ"
 _REGIONS = (
@@ -139,9 +142,20 @@ def _word(words: Words, listed: Vocabulary, case: str, rng: np.random.Generator)
 
 
 def _phrase(words: Words, listed: Vocabulary, script: str, case: str, rng: np.random.Generator) -> str:
-    count = 2 + below(3, rng)
+    """Two to four words, or more where the look has room for them; between them the numbers, prices, dates and codes of the look."""
+    count = 2 + below(max(3, words.longest // 8), rng)
     gap = ("" if rng.random() < 0.7 else "・") if script == "Japanese" else " "
-    return gap.join(_word(words, listed, case, rng) for _ in range(count))
+    return gap.join(_part(words, listed, script, case, rng) for _ in range(count))
+
+
+def _part(words: Words, listed: Vocabulary, script: str, case: str, rng: np.random.Generator) -> str:
+    weights = _weights_of_parts(words)
+    for _ in range(_TRIES):
+        kind = pick(_PARTS, weights, rng) if sum(weights) else "dictionary"
+        text = _draw_kind(kind, script, words, listed, case, rng)
+        if kind == "dictionary" or part_of(text, words.validation) == words.slice:
+            return text
+    return _word(words, listed, case, rng)
 
 
 def _number(rng: np.random.Generator) -> str:

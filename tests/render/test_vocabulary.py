@@ -56,6 +56,20 @@ def test_phrases_are_made_of_words_of_their_part() -> None:
         assert set(parts) <= listed
 
 
+@pytest.mark.parametrize("name", ["en", "ko"])
+def test_phrases_of_receipts_hold_numbers_of_their_part_between_words(name: str) -> None:
+    look = load_look("receipts").written_in(load_language(name), "test")
+    only = dict.fromkeys(("plate", "email", "random", "punctuated"), 0.0)
+    words = dataclasses.replace(look.words, phrase=1e6, longest=48, **only)  # type: ignore[arg-type]
+    language = dataclasses.replace(load_language(name), latin=0.0)
+    phrases = [draw_script_text(words, language, "lower", generator(i)) or "" for i in range(120)]
+    assert max(phrase.count(" ") for phrase in phrases) >= 5, "as long as there is room"
+    assert 40 < sum(any(c.isdigit() for c in phrase) for phrase in phrases) < 118
+    listed = set(vocabulary(name, "test", words.validation).words)
+    lone = {part for phrase in phrases for part in phrase.split(" ") if part.isalpha() and part in listed}
+    assert len(lone) > 60
+
+
 def test_vertical_texts_hold_no_lower_case_latin_and_a_condition_is_kept() -> None:
     language, words = load_language("ja"), load_look("scene").words
     for i in range(100):
