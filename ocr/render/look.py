@@ -163,9 +163,9 @@ class Language:
     fonts: tuple[str, ...]
     held_out: tuple[str, ...]
     vocabulary: str
-    characters: str
     vertical: float
     latin: float
+    characters: str = ""
 
 
 @dataclass(frozen=True, slots=True)
