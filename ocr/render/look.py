@@ -276,7 +276,7 @@ def spelt_out(ranges: str) -> str:
     Raises:
         ValueError: a range runs backwards.
     """
-    found = []
+    found: list[str] = []
     for first, last, single in re.findall(r"(.)-(.)|(.)", ranges, re.DOTALL):
         if first > last:
             raise ValueError(f"{first}-{last} runs backwards: write {last}-{first}")
