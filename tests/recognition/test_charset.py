@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocr.charset import FULL94, REPLACEMENT, UNSEEN, Charset
-from ocr.config import compose_config
+from ocr.charset import REPLACEMENT, UNSEEN, Charset
 from ocr.recognition.codec import AttentionCodec, CTCCodec
 
 visible = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=30)
@@ -87,16 +86,3 @@ def test_mapped_characters_are_one_class_behind_the_others(codec):
     tokens = codec.encode(["añb€"])[0]
     written = tokens[:, 1:] if isinstance(codec, AttentionCodec) else tokens
     assert codec.decode(written, np.ones(written.shape, np.float32))[0].text == f"a{REPLACEMENT}b{REPLACEMENT}"
-
-
-def test_the_charset_of_three_languages_holds_what_its_comment_says():
-    spec = compose_config(["charset=mixed"]).charset.spec
-    assert len(Charset.from_spec(spec)) == len(spec) == 4790
-    assert set(FULL94 + " ") <= set(spec)
-    syllables = {bytes([row, cell]).decode("euc_kr") for row in range(0xB0, 0xC9) for cell in range(0xA1, 0xFF)}
-    assert {c for c in spec if "가" <= c <= "힣"} == syllables
-    kanji = [c for c in spec if "CJK UNIFIED" in unicodedata.name(c)]
-    assert len(kanji) == 2136 + 4
-    assert set("亜腕鬱諧𠮟塡剝頰填頬剥叱") <= set(kanji)
-    frequent = compose_config(["charset=japanese"]).charset.spec
-    assert sorted(set(kanji) - set(frequent)) == sorted("諧逓𠮟塡剝頰")

@@ -6,10 +6,12 @@ import dataclasses
 import json
 import subprocess
 import sys
+import unicodedata
 
 import numpy as np
 import pytest
 
+from ocr.charset import FULL94, Charset
 from ocr.config import build, compose_config, plain
 from ocr.data.records import check_characters
 from ocr.render.look import load_language, load_look
@@ -153,3 +155,16 @@ def test_the_charset_of_a_language_spells_its_texts(language: str, charset: str)
     texts = [draw_script_text(words, load_language(language), "mixed", generator(i), spaces=False) for i in range(200)]
     spelt = sum(not known.unknown(text or "?") for text in texts)
     assert spelt >= 0.95 * len(texts), "nearly all: English prices in pounds and euros are outside of ASCII"
+
+
+def test_the_charset_of_three_languages_holds_what_its_comment_says() -> None:
+    spec = compose_config(["charset=mixed"]).charset.spec
+    assert len(Charset.from_spec(spec)) == len(spec) == 4790
+    assert set(FULL94 + " ") <= set(spec)
+    syllables = {bytes([row, cell]).decode("euc_kr") for row in range(0xB0, 0xC9) for cell in range(0xA1, 0xFF)}
+    assert {c for c in spec if "가" <= c <= "힣"} == syllables
+    kanji = [c for c in spec if "CJK UNIFIED" in unicodedata.name(c)]
+    assert len(kanji) == 2136 + 4
+    assert set("亜腕鬱諧𠮟塡剝頰填頬剥叱") <= set(kanji)
+    frequent = compose_config(["charset=japanese"]).charset.spec
+    assert sorted(set(kanji) - set(frequent)) == sorted("諧逓𠮟塡剝頰")
