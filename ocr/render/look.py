@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import ocr
+from ocr.charset import Charset
 from ocr.render.binding import Chance, Range, bind
 
 
@@ -264,7 +265,8 @@ def load_language(name: str) -> Language:
     if not language.fonts:
         raise ValueError(f"{path}: language {language.name!r} names no font: list packages or folders of fonts")
     try:
-        spelt_out(language.characters)
+        if language.characters:
+            Charset(spelt_out(language.characters))
     except ValueError as error:
         raise ValueError(f"{path}: language.characters: {error}") from None
     return language

@@ -101,12 +101,22 @@ def test_ranges_of_characters(ranges: str, expected: str) -> None:
     assert spelt_out(ranges) == expected
 
 
-def test_a_range_that_runs_backwards_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("characters", "message"),
+    [
+        ("힣-가", r"힣-가 runs backwards: write 가-힣"),
+        ("가\\u0007", r"invisible characters \(U\+0007\)"),
+        ("가-각각", r"more than once"),
+        ("\\u0020-\\U0010FFFF", r"holds 1,\d+,\d+ characters"),
+    ],
+)
+def test_further_characters_that_cannot_be_meant_are_one_line(tmp_path: Path, characters: str, message: str) -> None:
     own = (Path(ocr.__file__).parents[1] / "conf/language/ko.yaml").read_text(encoding="utf-8")
     path = tmp_path / "own.yaml"
-    path.write_text(own.replace("가-힣", "힣-가"), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"own.yaml: language.characters: 힣-가 runs backwards: write 가-힣"):
+    path.write_text(own.replace("가-힣", characters), encoding="utf-8")
+    with pytest.raises(ValueError, match=rf"own.yaml: language.characters: .*{message}") as raised:
         load_language(str(path))
+    assert "\n" not in str(raised.value)
 
 
 def test_a_file_of_words_with_and_without_frequencies(tmp_path: Path) -> None:
