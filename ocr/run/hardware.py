@@ -78,6 +78,8 @@ def prepare_torch(threads: int | None, seed: int) -> None:
     torch.set_num_threads(threads or DEFAULT_THREADS)
     cv2.setNumThreads(threads or DEFAULT_THREADS)
     keep_freed_memory()
+    # Nothing here reads it, and filling it takes a tenth of a step.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.manual_seed(derived_seed(seed, "weights"))
 
 

@@ -9,6 +9,7 @@ from recognition_cells import CELLS, FEAT, build_cell, word_picture
 from ocr.recognition.extent import Extent
 from ocr.recognition.recognizer import Recognizer
 from ocr.recognition.samples import WordEncoder, collate_pixels, fit, normalise
+from ocr.recognition.seq import BiLSTM
 from ocr.recognition.trans import TPS
 from ocr.types import Word
 
@@ -52,6 +53,21 @@ def test_padding_changes_neither_logits_nor_loss(cell):
     weights = [len(t) + 1 for t in texts] if cell.endswith("Attn") else [1] * len(texts)
     expected = np.average(losses, weights=weights)
     assert network.loss(images, texts, widths).item() == pytest.approx(expected, rel=5e-3 if tolerance > 1e-3 else 1e-4)
+
+
+def test_both_ways_through_a_bilstm_agree_in_states_and_gradients():
+    torch.manual_seed(0)
+    layer = BiLSTM(5, hidden=4, layers=1).layers[0]
+    columns_B = torch.tensor([7, 1, 4, 6])
+    found = []
+    for way in (layer.packed, layer.by_direction):
+        features = torch.randn(4, 9, 5, generator=torch.Generator().manual_seed(1), requires_grad=True)
+        states = way(features, columns_B)
+        gradients = torch.autograd.grad((states * torch.arange(9)[:, None]).sum(), [features, *layer.lstm.parameters()])
+        found.append([states, *gradients])
+    for packed, by_direction in zip(*found, strict=True):
+        torch.testing.assert_close(by_direction, packed, atol=1e-5, rtol=1e-5)
+    assert all((states[row, columns:] == 0).all() for states, *_ in found for row, columns in enumerate(columns_B))
 
 
 @pytest.mark.parametrize("feat", FEAT)
