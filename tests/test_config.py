@@ -45,6 +45,13 @@ def test_parts_can_be_overridden() -> None:
     assert config.data.sources.synthtext.weight == 1
 
 
+def test_a_union_takes_several_sets_of_ones_own() -> None:
+    overrides = [f"+source@data.sources.{n}=detection/scenes" for n in ("shop", "till")]
+    config = compose_config(["model=craft", "data=rendered_mixed", *overrides, "data.sources.till.set=receipts"])
+    assert list(config.data.sources) == ["rendered_mixed", "shop", "till"]
+    assert [config.data.sources[n].set for n in ("shop", "till")] == ["scenes", "receipts"]
+
+
 def test_one_name_means_scenes_for_a_detector_and_crops_for_a_recogniser() -> None:
     scenes = compose_config(["model=craft", "data=synthtext"])
     crops = compose_config(["model=crnn", "data=synthtext"])
