@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections import Counter
@@ -40,9 +41,11 @@ class _Rendered:
         samples: how many count as one pass; training never sees one twice, however long it takes.
         validation: number of validation samples.
         split: which part this is; :meth:`open` gives the others.
+        vertical: probability that a text runs from top to bottom, in [0, 1], for all languages; None: each language's own.
 
     Raises:
-        ValueError: a language or preset does not exist, a weight is below 0 or none is above, or no installed font can write a language.
+        ValueError: a language or preset does not exist, a weight is below 0 or none is above, no installed font can write a language,
+            or ``vertical`` is outside its range.
     """
 
     task: Literal["detection", "recognition"]
@@ -58,17 +61,21 @@ class _Rendered:
         samples: int = 100_000,
         validation: int = 500,
         split: Part = "train",
+        vertical: float | None = None,
     ) -> None:
         languages = dict(languages)
         if any(weight < 0 for weight in languages.values()) or not sum(languages.values()):
             raise ValueError(f"languages {languages}: name at least one with a weight above 0, and none below")
         if samples < 1 or validation < 1:
             raise ValueError(f"samples={samples} and validation={validation}: both start at 1")
+        if vertical is not None and not 0 <= vertical <= 1:
+            raise ValueError(f"vertical={vertical}: give a probability in [0, 1], or null for each language's own")
         self.name, self.seed, self.split = name, seed, split
         self.samples, self.validation = samples, validation
         self.preset = _preset(look)
         self.languages: dict[str, float] = {k: float(v) for k, v in languages.items() if v}
-        spoken = [load_language(language) for language in self.languages]
+        self.vertical = vertical
+        spoken = [self._language(language) for language in self.languages]
         self._spoken: list[Language] = spoken
         self.looks = [self.preset.written_in(language, split) for language in spoken]
         for one in self.looks:
@@ -78,7 +85,8 @@ class _Rendered:
 
     def open(self, split: Part) -> Self:
         """Another part of the same set."""
-        return type(self)(self.name, self.languages, self.preset, self.seed, self.samples, self.validation, split)
+        sizes = self.samples, self.validation
+        return type(self)(self.name, self.languages, self.preset, self.seed, *sizes, split, self.vertical)
 
     def accepting(self, reject: Callable[[str], str | None]) -> Self:
         """The set with texts for which ``reject`` gives no reason against them; others take their places."""
@@ -126,6 +134,10 @@ class _Rendered:
     def key(self, index: int) -> str:
         """Key of a sample."""
         return f"{self.name}/{self.split}-{self._seed()}-{index}"
+
+    def _language(self, name: str) -> Language:
+        language = load_language(name)
+        return language if self.vertical is None else dataclasses.replace(language, vertical=self.vertical)
 
     def _held_out(self) -> float:
         return self.preset.words.validation

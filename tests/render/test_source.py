@@ -108,6 +108,18 @@ def test_words_and_scenes_are_labelled_completely(language: str) -> None:
         assert " " not in (word.text or "")
 
 
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_any_share_of_the_texts_can_run_from_top_to_bottom(split: str) -> None:
+    def stacked(vertical: float | None) -> float:
+        source = words(languages={"en": 1}, look="clean", vertical=vertical).open(split)  # type: ignore[arg-type]
+        return float(np.mean([source[i].direction == "stacked" for i in range(60)]))
+
+    assert stacked(0.0) == 0
+    assert stacked(None) < 0.15
+    assert 0.3 < stacked(0.5) < 0.7
+    assert words(vertical=0.5).fingerprint != words().fingerprint == words(vertical=None).fingerprint
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -118,6 +130,7 @@ def test_words_and_scenes_are_labelled_completely(language: str) -> None:
         ({"look": "scenery"}, r"no look 'scenery'.*did you mean scene"),
         ({"look": "synthtext_standin"}, r"names fonts of its own"),
         ({"samples": 0}, r"both start at 1"),
+        ({"vertical": 1.5}, r"vertical=1\.5: give a probability"),
     ],
 )
 def test_mistakes_are_one_line(changes: dict[str, object], message: str) -> None:
