@@ -54,8 +54,7 @@ def _weights(error_BMn: Tensor, maps_BMn: Tensor, trust_B1n: Tensor) -> tuple[Te
     positives = trusted.sum(-1) - negatives
     wanted = torch.where(positives > 0, positives * NEGATIVES_PER_POSITIVE, NEGATIVES_WITHOUT_POSITIVE)
     k = torch.minimum(wanted, negatives)
-    hard, tie, share = largest(error_BMn * negative, k.long())
-    return tie.mul_(share).add_(hard).add_(above).mul_(trust_B1n), positives + k
+    return largest(error_BMn * negative, k.long()).add_(above).mul_(trust_B1n), positives + k
 
 
 def _mask(condition: Tensor) -> Tensor:
@@ -63,16 +62,8 @@ def _mask(condition: Tensor) -> Tensor:
     return condition.view(torch.uint8).float()
 
 
-class Largest(NamedTuple):
-    """1 where ``marked`` (…, n), surely among the largest; where ``tie`` (…, n), each counts ``share`` (…, 1), in [0, 1]."""
-
-    marked: Tensor
-    tie: Tensor
-    share: Tensor
-
-
-def largest(values: Tensor, k: Tensor) -> Largest:
-    """The ``k`` largest values along the last axis (float32, none below 0); zeros are never among them.
+def largest(values: Tensor, k: Tensor) -> Tensor:
+    """What each value counts among the ``k`` largest along the last axis (float32, none below 0): 1, or 0; zeros never count.
 
     Each of ``values.shape[:-1]`` has its own ``k`` (int64, at most the row's length).  Values above 0 that tie for the last
     places share them equally, so what a row counts adds up to its ``k`` as far as it has values above 0.
@@ -80,39 +71,38 @@ def largest(values: Tensor, k: Tensor) -> Largest:
     On the CPU NumPy's vectorised quickselect finds the k-th value, which keeps the loss near the cost of a plain one (``make
     bench-craft``); on other devices it is a radix selection, which needs nothing from the host.
     """
-    return _split_at(values, *(_kth_on_cpu(values, k) if values.device.type == "cpu" else _kth_by_radix(values, k)))
+    return _counted(values, *(_kth_on_cpu(values, k) if values.device.type == "cpu" else _kth_by_radix(values, k)))
 
 
-def _split_at(values: Tensor, kth: Tensor, missing: Tensor) -> Largest:
-    side = (values - kth).sign_()
-    tie = 1 - side.abs()
-    share = (kth > 0) * missing / tie.sum(-1, keepdim=True).clamp(min=1)
-    return Largest(side.clamp_(min=0), tie, share)
+def _counted(values: Tensor, kth: Tensor, share: Tensor) -> Tensor:
+    """1 above the k-th value, 0 below, and the share of those that tie with it: few passes over the picture."""
+    return (values - kth).sign_().add_(share).clamp_(0, 1)
 
 
 def _kth_on_cpu(values: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
-    """The k-th largest value of each row, infinity for k = 0, and how many of those equal to it are among the k; both (…, 1).
+    """The k-th largest value of each row, infinity for k = 0, and the share of those equal to it that are among the k; both (…, 1).
 
-    Where k takes every value above 0 the first is 0 and the second is not looked at.
+    Where k takes every value above 0 both are 0.
     """
     rows = values.numpy().reshape(-1, values.shape[-1])
     kth = np.full((len(rows), 1), np.inf, np.float32)
-    missing = np.zeros((len(rows), 1), np.float32)
+    share = np.zeros((len(rows), 1), np.float32)
     for i, (row, count) in enumerate(zip(rows, k.flatten().tolist(), strict=True)):
         if count and count >= np.count_nonzero(row):
             kth[i] = 0
         elif count:
             chosen = np.partition(row, len(row) - count)[len(row) - count :]
-            kth[i], missing[i] = chosen[0], (chosen == chosen[0]).sum()
+            kth[i] = chosen[0]
+            share[i] = np.count_nonzero(chosen == chosen[0]) / np.count_nonzero(row == chosen[0])
     shape = (*k.shape, 1)
-    return torch.from_numpy(kth).view(shape), torch.from_numpy(missing).view(shape)
+    return torch.from_numpy(kth).view(shape), torch.from_numpy(share).view(shape)
 
 
 def _kth_by_radix(values: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
     """The same by three histograms over the bits of the floats, whose order is that of the integers they spell."""
     bits = values.contiguous().view(torch.int32)
     prefix = torch.zeros_like(k)
-    missing = k
+    missing, equal = k, k
     shift = 31
     for width in (10, 10, 11):
         candidate = (bits >> shift) == prefix[..., None]
@@ -124,6 +114,8 @@ def _kth_by_radix(values: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
         found = ((at_least >= missing[..., None]).sum(-1) - 1).clamp(min=0)
         above = at_least - histogram
         missing = missing - above.gather(-1, found[..., None])[..., 0]
+        equal = histogram.gather(-1, found[..., None])[..., 0]
         prefix = (prefix << width) | found
     kth = prefix.to(torch.int32).view(torch.float32).where(k > 0, torch.inf)
-    return kth[..., None], missing[..., None].float()
+    share = (missing / equal).where((k > 0) & (kth > 0), 0)
+    return kth[..., None], share[..., None]

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr.detection.loss import _kth_by_radix, _kth_on_cpu, _split_at, detection_loss, largest
+from ocr.detection.loss import _counted, _kth_by_radix, _kth_on_cpu, detection_loss, largest
 
 
 def by_definition(scores, maps, trust):
@@ -115,8 +115,7 @@ def test_no_copy_to_the_host():
 def test_largest_counts_exactly_the_largest(values, share):
     row = np.array(values, np.float32)
     k = int(share * len(row))
-    found = largest(torch.from_numpy(row)[None], torch.tensor([k]))
-    marks = (found.marked + found.tie * found.share)[0].numpy()
+    marks = largest(torch.from_numpy(row)[None], torch.tensor([k]))[0].numpy()
     assert marks.sum() == pytest.approx(min(k, (row > 0).sum()), abs=1e-4)
     assert (row * marks).sum() == pytest.approx(np.sort(row)[::-1][:k].sum(), rel=1e-5, abs=1e-5)
     assert not marks[row == 0].any()
@@ -128,8 +127,8 @@ def test_the_selection_of_other_devices_finds_the_same(seed, levels):
     rng = np.random.default_rng(seed)
     values = torch.from_numpy(rng.integers(0, levels, (2, 3, 50)).astype(np.float32) / levels)
     k = torch.from_numpy((rng.random((2, 3)) * 51).astype(np.int64))
-    ours, other = (_split_at(values, *kth(values, k)) for kth in (_kth_on_cpu, _kth_by_radix))
-    torch.testing.assert_close(ours.marked + ours.tie * ours.share, other.marked + other.tie * other.share)
-    kth, missing = _kth_by_radix(values, torch.zeros_like(k))
+    ours, other = (_counted(values, *kth(values, k)) for kth in (_kth_on_cpu, _kth_by_radix))
+    torch.testing.assert_close(ours, other)
+    kth, none = _kth_by_radix(values, torch.zeros_like(k))
     assert not (values >= kth).any()
-    assert not missing.any()
+    assert not none.any()
