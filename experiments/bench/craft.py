@@ -1,8 +1,8 @@
 """``make bench-craft``: the paper-size CRAFT in bf16 with the channels last against fp32 in the default layout, the loss, and what
 a narrow network's step costs with and without page faults and with other encoders.
 
-The limit to compare with: forward and backward are dense convolutions, so the time cannot fall below their multiplications at
-the machine's bf16 rate; what a ratio misses of that rate is batch normalisation, ReLU and enlarging, which move memory.
+The limit to compare with: forward and backward are dense convolutions, so no ratio can be much better than that of the library's
+convolutions alone, which is printed; batch normalisation, ReLU and enlarging move memory and take the rest.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,6 +27,8 @@ from ocr.run.record import forget_peak_memory, peak_memory_mb
 SEARCHED = (736, 1280)
 """Height and width of the picture that is searched, pixels."""
 TRAINED = (768, 768)
+LAYERS = ((64, 768), (128, 384), (256, 192), (512, 96))
+"""Channels and side of the encoder's inner layers for a picture of that size."""
 ROUNDS = 3
 FAST, PLAIN = "bf16, channels last", "fp32, default layout"
 
@@ -107,6 +110,38 @@ def network(device: str) -> None:
         figure(f"craft_{what.replace(' ', '_')}", seconds[PLAIN] / seconds[FAST], "times", 2.5)
 
 
+def convolutions(device: str) -> None:
+    """What the library's convolutions alone gain, on the encoder's inner layers at the size of a training step."""
+    seconds = {name: np.zeros(2) for name in (PLAIN, FAST)}
+    for channels, side in LAYERS:
+        ways = {}
+        for name in seconds:
+            of = {"dtype": torch.bfloat16 if name == FAST else torch.float32, "device": device}
+            layout = torch.channels_last if name == FAST else torch.contiguous_format
+            x, gradient = (torch.randn(1, channels, side, side, **of).contiguous(memory_format=layout) for _ in "xg")
+            weight = torch.randn(channels, channels, 3, 3, **of).contiguous(memory_format=layout)
+            ways[name, 0] = partial(_forward, x, weight)
+            ways[name, 1] = partial(_backward, gradient, x, weight)
+        for (name, part), value in in_turns(ways, ROUNDS).items():
+            seconds[name][part] += value
+    gained = seconds[PLAIN] / seconds[FAST]
+    step = seconds[PLAIN].sum() / seconds[FAST].sum()
+    print(f"the library's convolutions alone: forward {gained[0]:.2f} times, backward {gained[1]:.2f}, both {step:.2f}")
+
+
+def _forward(x: Tensor, weight: Tensor) -> None:
+    torch.conv2d(x, weight, None, 1, 1)
+    if x.is_cuda:
+        torch.cuda.synchronize()
+
+
+def _backward(gradient: Tensor, x: Tensor, weight: Tensor) -> None:
+    arguments = [weight.shape[0]], [1, 1], [1, 1], [1, 1], False, [0, 0], 1, [True, True, False]
+    torch.ops.aten.convolution_backward(gradient, x, weight, *arguments)
+    if x.is_cuda:
+        torch.cuda.synchronize()
+
+
 def narrow(device: str) -> None:
     """Steps of the demo's size with every encoder, and on the CPU with and without freed memory given back to the system."""
     batch, size, width = 4, (256, 256), 0.25
@@ -168,6 +203,7 @@ def main() -> None:
     keep_freed_memory()
     if not bf16_in_hardware(device):
         print("this machine emulates bf16: the ratios below are not what other hardware gives")
+    convolutions(device)
     network(device)
     narrow(device)
     loss(device)
