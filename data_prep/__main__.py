@@ -116,7 +116,7 @@ def _prepare(args: argparse.Namespace) -> int:
             f"--kind real: RENDERED.json says that {raw} was rendered, and a stand-in is never prepared as real"
         )
     kind: Kind = "rendered" if note is not None else args.kind or "real"
-    target = Target(args.out, args.name, kind, _source(args.layout, note))
+    target = Target(args.out, args.name, kind, _source(args.layout, note), getattr(args, "partial", False))
     jobs = READERS[args.layout].jobs(raw, args)
     overlaps = catalog()[args.layout].overlaps
     if overlaps and not args.not_in and args.exclude is None:
@@ -140,7 +140,7 @@ def _summary(manifest: Manifest, listed: int, args: argparse.Namespace) -> str:
     parts = [
         f"{manifest.task} {manifest.name}/{manifest.split}: {manifest.count:,} samples",
         f"{sum(manifest.dropped.values()):,} dropped ({dropped})" if dropped else "none dropped",
-        f"kind {manifest.kind}",
+        f"kind {manifest.kind}" + (", words labelled in part" if manifest.partial else ""),
         str(folder),
         f"fingerprint {manifest.fingerprint[:12]}",
     ]

@@ -27,6 +27,7 @@ class Target:
     name: str
     kind: Kind
     source: str
+    partial: bool = False
 
 
 def prepare(job: Job, target: Target, console: Console, processes: int = 1) -> list[Manifest]:
@@ -50,7 +51,7 @@ def prepare(job: Job, target: Target, console: Console, processes: int = 1) -> l
 
 def _writer(job: Job, target: Target, task: Task) -> StoreWriter:
     folder = target.out / task / target.name / job.split
-    return StoreWriter(folder, task, target.name, job.split, target.kind, target.source)
+    return StoreWriter(folder, task, target.name, job.split, target.kind, target.source, target.partial)
 
 
 def _samples_of(

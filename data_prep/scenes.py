@@ -35,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"give words the boxes of single characters in {CHARACTERS}; words that these do not spell are ignored",
     )
     parser.add_argument(
+        "--partial",
+        action="store_true",
+        help="only some words of the pictures are labelled: the set does not train, and is scored without precision",
+    )
+    parser.add_argument(
         "--points",
         choices=["auto", "four", "any"],
         default="auto",

@@ -221,7 +221,7 @@ class DataModule(pl.LightningDataModule):
         time_limit: seconds that one sample may take to be read before the run ends and names it; 0: any time.
 
     Raises:
-        ValueError: no source, a set that is missing or empty, training on a test split, or nothing left to learn.
+        ValueError: no source, a set that is missing or empty or labelled in part, training on a test split, or nothing left to learn.
     """
 
     def __init__(
@@ -269,6 +269,12 @@ class DataModule(pl.LightningDataModule):
             return self._made(task, name, node)
         whole = open_set(root, task, str(node["set"]), split)
         validation_set = whole if split == "val" else _own_validation(root, task, str(node["set"]))
+        for opened in (whole, validation_set):
+            if opened is not None and opened.manifest.partial:
+                raise ValueError(
+                    f"data.sources.{name}: only some words of {opened.name}/{opened.split} are labelled, and training would take the "
+                    "others for background: use it with ocr evaluate"
+                )
         if validation_set is None or validation_set is whole:
             validation_set, held_out = whole, self._held_out(whole)
             train = np.flatnonzero(~held_out) if len(whole) > 1 else np.zeros(1, np.int64)

@@ -34,7 +34,8 @@ class Manifest:
 
     ``kind`` is ``rendered`` for stand-ins made by the project itself and ``real`` for everything else. ``fingerprint`` is the SHA-256 (hex)
     over all samples in order; that of a store without a manifest is derived from a sample of entries and starts with ``sampled:``.
-    ``dropped`` counts by reason what could not be used.
+    ``dropped`` counts by reason what could not be used.  Of a ``partial`` set only some words of its pictures are labelled (one number
+    plate in a street): it neither trains nor gives a precision.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Manifest:
     dropped: dict[str, int] = field(default_factory=dict)
     created_with: str = ""
     schema: int = SCHEMA
+    partial: bool = False
 
     @property
     def foreign(self) -> bool:
@@ -75,6 +77,7 @@ class Manifest:
             raise ValueError(
                 f"{path} has schema {repr(found)[:40]}, this version reads {SCHEMA}: prepare the set again"
             )
+        content.setdefault("partial", False)  # sets from before there were such
         missing = [f.name for f in fields(cls) if f.name not in content]
         if missing:
             raise ValueError(f"{path} lacks {', '.join(missing)}: prepare the set again")
@@ -98,6 +101,7 @@ def _wrong_field(content: dict[str, Any]) -> str | None:
         "fingerprint": lambda v: re.fullmatch(r"[0-9a-f]{64}", v),
         "dropped": lambda v: isinstance(v, dict) and all(type(n) is int for n in v.values()),
         "created_with": lambda v: isinstance(v, str),
+        "partial": lambda v: isinstance(v, bool),
     }
     for name, fits in possible.items():
         try:

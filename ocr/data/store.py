@@ -66,15 +66,19 @@ class StoreWriter:
         split: ``train``, ``val`` or ``test``.
         kind: ``real`` or ``rendered``.
         source: one line in words that says where the samples come from.
+        partial: whether only some words of the pictures are labelled.
 
     Raises:
         ValueError: the place cannot be written, holds files that are not a set of ours, or the set would be empty.
     """
 
-    def __init__(self, folder: Path, task: Task, name: str, split: Split, kind: Kind, source: str) -> None:
+    def __init__(
+        self, folder: Path, task: Task, name: str, split: Split, kind: Kind, source: str, partial: bool = False
+    ) -> None:
         check_place(task, split, kind)
         self.folder = Path(folder)
-        self.manifest = Manifest(name, task, split, kind, source, 0, "", created_with=f"ocr {__version__}")
+        by = f"ocr {__version__}"
+        self.manifest = Manifest(name, task, split, kind, source, 0, "", created_with=by, partial=partial)
         self._dropped: dict[str, int] = {}
         self._hash = hashlib.sha256()
         self._count = 0

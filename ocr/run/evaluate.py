@@ -111,10 +111,13 @@ def infer(deployed: Any, data: SceneSet | WordSet, console: Console | None = Non
 
 
 def score(found: Pass, protocol: Any) -> Evaluation:
-    """Score a set under a protocol."""
+    """Score a set under a protocol; one whose words are labelled in part has recall and area recall, and no precision."""
     rows = [protocol.row(*output) for output in found.outputs]
     result = protocol.result(rows)
-    evaluation = _evaluation([found], found.data.name, protocol, result.scores(found.data.name))
+    scores = result.scores(found.data.name)
+    if found.data.manifest.partial:
+        scores = [s for s in scores if s.metric in ("recall", "area_recall")]
+    evaluation = _evaluation([found], found.data.name, protocol, scores)
     evaluation.rows = [asdict(row) for row in rows]
     if isinstance(protocol, BoxProtocol):
         evaluation.by_height = [{"height": b.label, "recall": b.recall, "n": b.n} for b in result.by_height()]

@@ -318,6 +318,17 @@ def test_manifests_that_cannot_be_trusted_are_refused(tmp_path, write_words, tex
         Store(folder)
 
 
+def test_a_manifest_from_before_there_were_partial_sets_is_read(tmp_path, write_words):
+    folder = write_words(tmp_path)
+    content = json.loads((folder / "manifest.json").read_text())
+    assert content.pop("partial") is False
+    (folder / "manifest.json").write_text(json.dumps(content))
+    assert Store(folder).manifest.partial is False
+    (folder / "manifest.json").write_text(json.dumps(content | {"partial": "no"}))
+    with pytest.raises(ValueError, match="partial is 'no'"):
+        Store(folder)
+
+
 QUAD = np.array([[0, 0], [4, 0], [4, 2], [0, 2]], np.float32)
 
 

@@ -113,3 +113,10 @@ def test_single_characters_beside_the_words_are_given_to_them(folder, prepare):
     assert result.listed("detection/mine/test") == [
         "word ignored: the characters in it do not spell it\tgt/gt_0.txt line 3"
     ]
+
+
+@pytest.mark.parametrize("partial", [False, True])
+def test_a_set_says_whether_only_some_words_are_labelled(folder, prepare, partial):
+    result = prepare("scenes", folder(f"{QUAD},plate"), "--name", "mine", *["--partial"] * partial)
+    assert open_set(result.root, "detection", "mine", "test").manifest.partial is partial
+    assert ("words labelled in part" in result.out) is partial

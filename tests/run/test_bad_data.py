@@ -11,8 +11,11 @@ import pytest
 from recipes import assert_same_run, record, run
 
 from ocr.config import build, compose_config
+from ocr.data.datamodule import DataModule
 from ocr.data.sets import MissingSet, open_set
 from ocr.data.store import StoreWriter
+from ocr.detection.samples import SceneEncoder
+from ocr.metrics.iou import BoxProtocol
 from ocr.run.evaluate import evaluate
 from ocr.types import Detection, Image, Reading, SceneWord
 
@@ -77,6 +80,38 @@ def test_a_test_set_neither_trains_nor_chooses(tiny_root: Path, tmp_path: Path, 
         ValueError, match=r"test sets neither train nor choose|is a test split, and a train split was asked for"
     ):
         run(tiny_root, tmp_path, "crnn", *asked)
+
+
+def write_street(root: Path, split: str) -> None:
+    """Two pictures of two words, of which the labels name the left one."""
+    quad = np.array([[10, 10], [40, 10], [40, 30], [10, 30]], np.float32)
+    folder = root / "detection/street" / split
+    with StoreWriter(folder, "detection", "street", split, "real", "test", partial=True) as store:  # type: ignore[arg-type]
+        for i in range(2):
+            store.add_scene(picture("ab"), f"street/{split}-{i}", "word", [SceneWord(quad, "ab")])
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_words_labelled_in_part_never_train(tiny_root: Path, tmp_path: Path, split: str) -> None:
+    write_street(tmp_path, split)
+    if split == "val":
+        with StoreWriter(tmp_path / "detection/street/train", "detection", "street", "train", "real", "test") as store:
+            store.add_scene(picture("ab"), "street/0", "word", [])
+    sources = {"street": {"set": "street", "split": "train", "weight": 1}}
+    with pytest.raises(ValueError, match=rf"data\.sources\.street: only some words of street/{split} are labelled"):
+        DataModule(str(tmp_path), "detection", sources, SceneEncoder(64), 1, 1)
+
+
+def test_words_labelled_in_part_give_no_precision(tmp_path: Path) -> None:
+    class LeftAndRight:
+        def detect(self, images: list[Image]) -> list[list[Detection]]:
+            left = np.array([[10, 10], [40, 10], [40, 30], [10, 30]], np.float32)
+            return [[Detection(left, 1.0), Detection(np.add(left, [100, 0]), 1.0)] for _ in images]
+
+    write_street(tmp_path, "test")
+    data = open_set(tmp_path, "detection", "street", "test")
+    found = evaluate(LeftAndRight(), data, BoxProtocol("iou"))
+    assert {score.metric: score.value for score in found.scores} == {"recall": 1.0, "area_recall": 1.0}
 
 
 def test_broken_pictures_are_counted_named_and_skipped_alike(
