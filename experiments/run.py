@@ -37,6 +37,10 @@ SECONDS = 2.0
 """For each timed call of ``--cost``."""
 REAL = "real_"
 """Before the names of raw real sets, once prepared."""
+PACK = {"recognition": "rec", "detection": "det"}
+"""Where $OCR_REAL_PACK holds the raw real sets of a task."""
+PARTIAL = "_partial"
+"""Behind the names of raw real sets of which only some words are labelled."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,12 +61,11 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--runs", type=Path, default=Path(os.environ.get("OCR_RUNS", "runs")), help="folder of all runs")
     top.add_argument("--root", type=Path, help="folder of the prepared sets (default: as the profile says)")
     top.add_argument("--weights", type=Path, default=Path("weights"), help="folder of published weights (.pth)")
-    pack = os.environ.get("OCR_REAL_PACK")
     top.add_argument(
         "--real",
         type=Path,
-        default=Path(pack) / "rec" if pack else None,
-        help="folder of raw real sets (SET/labels.tsv) to score on as well (default: $OCR_REAL_PACK/rec)",
+        help="folder of raw real sets to score on as well: SET/labels.tsv of words, SET/images and SET/gt of scenes "
+        "(default: $OCR_REAL_PACK/rec or /det)",
     )
     top.add_argument("--cost", action="store_true", help="measure what the profile's networks cost here, and stop")
     top.add_argument("--device", help="torch device of --cost (default: cuda when there is one)")
@@ -89,7 +92,7 @@ def _run(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.seeds < 1 or (arguments.jobs is not None and arguments.jobs < 1):
         raise ValueError(f"--seeds {arguments.seeds} --jobs {arguments.jobs}: give whole numbers from 1 on")
     root = arguments.root or Path(profile.root or os.environ.get("OCR_DATA", "data"))
-    places = Places(root, arguments.runs, arguments.weights, arguments.real)
+    places = Places(root, arguments.runs, arguments.weights, arguments.real or _real_pack(study.task))
     cells = [study.cell(name) for name in arguments.cells.split(",")] if arguments.cells else study.runs(profile)
     if not cells:
         raise ValueError(f"{study.name} has nothing to run in profile {profile.name}: see {study.folder / 'README.md'}")
@@ -208,14 +211,19 @@ def prepare(profile: Profile, places: Places, console: Console) -> None:
             _make([sys.executable, "-m", *command], step.makes, console)
 
 
+def _real_pack(task: str) -> Path | None:
+    pack = os.environ.get("OCR_REAL_PACK")
+    return Path(pack) / PACK[task] if pack and task in PACK else None
+
+
 def _real_evaluations(job: Job) -> list[Evaluation]:
     """What of the profile's real sets is given."""
-    folder = job.places.real
+    folder, labels = job.places.real, "labels.tsv" if job.study.task == "recognition" else "gt"
     if folder is None:
         return []
     given = []
     for evaluation in job.profile.real:
-        names = tuple(REAL + name for name in evaluation.sets if (folder / name / "labels.tsv").is_file())
+        names = tuple(REAL + name for name in evaluation.sets if (folder / name / labels).exists())
         if names:
             given.append(replace(evaluation, sets=names))
     return given
@@ -223,14 +231,16 @@ def _real_evaluations(job: Job) -> list[Evaluation]:
 
 def _real_sets(job: Job, places: Places, console: Console) -> list[Evaluation]:
     """The same, prepared."""
-    evaluations = _real_evaluations(job)
+    evaluations, task = _real_evaluations(job), job.study.task
     for name in dict.fromkeys(name for evaluation in evaluations for name in evaluation.sets):
-        folder = f"recognition/{name}/test"
+        folder = f"{task}/{name}/test"
         if not (places.root / folder).exists():
             assert places.real is not None
             raw = str(places.real / name.removeprefix(REAL))
             arguments = ["--raw", raw, "--name", name, "--split", "test", "--out", str(places.root)]
-            _make([sys.executable, "-m", "data_prep", "words", *arguments], folder, console)
+            partial = ["--partial"] * (task == "detection" and name.endswith(PARTIAL))
+            layout = "words" if task == "recognition" else "scenes"
+            _make([sys.executable, "-m", "data_prep", layout, *arguments, *partial], folder, console)
     return evaluations
 
 

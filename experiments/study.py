@@ -109,6 +109,7 @@ class Study:
 
     name: str
     title: str
+    task: str
     folder: Path
     owner: str
     cells: tuple[Cell, ...]
@@ -205,6 +206,7 @@ def load_study(name: str, folder: Path = HERE) -> Study:
     return Study(
         name,
         str(_node(data, "title", path)),
+        str(_node(data, "task", path)),
         path.parent,
         name,
         cells,

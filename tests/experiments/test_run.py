@@ -7,15 +7,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 from study_folder import PROFILES, SWEEP, Table
 
-from experiments import execution, rows, study
+from experiments import execution, rows, run, study
 from experiments.execution import OUT_OF_MEMORY
 from experiments.run import main
-from experiments.study import load_study
+from experiments.study import Evaluation, load_study
 
 
 def states(table: Table) -> list[tuple[str, int, str]]:
@@ -212,3 +214,31 @@ def test_a_row_of_the_present_config_wins_over_a_later_one_of_another(table: Tab
         rows.append(table.study.results, rows.Row("signs", "plain", "mini", 1, state, digest))
     found = rows.latest(rows.read(table.study.results, "mini").rows, lambda row: row.config_hash == "now")
     assert found["plain", 1].config_hash == "now"
+
+
+@pytest.mark.parametrize(
+    ("task", "layout", "folder"),
+    [("recognition", "words", "rec"), ("detection", "scenes", "det")],
+)
+def test_real_sets_of_either_task_are_prepared_as_far_as_they_are_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str, layout: str, folder: str
+) -> None:
+    monkeypatch.setenv("OCR_REAL_PACK", str(tmp_path))
+    raw = run._real_pack(task)
+    assert raw == tmp_path / folder
+    assert run._real_pack("reading") is None
+    for name in ("street", "plates_partial"):
+        (raw / name / "gt").mkdir(parents=True)
+        (raw / name / "labels.tsv").touch()
+    wanted = Evaluation("some_protocol", ("street", "absent", "plates_partial"))
+    job: Any = SimpleNamespace(
+        study=SimpleNamespace(task=task),
+        profile=SimpleNamespace(real=(wanted,)),
+        places=SimpleNamespace(real=raw, root=tmp_path / "root"),
+    )
+    made: list[str] = []
+    monkeypatch.setattr(run, "_make", lambda command, what, console: made.append(" ".join(command[2:4]) + str(command)))
+    (found,) = run._real_sets(job, job.places, Console())
+    assert found == Evaluation("some_protocol", ("real_street", "real_plates_partial"))
+    assert all(command.startswith(f"data_prep {layout}") for command in made)
+    assert ["--partial" in command for command in made] == [False, task == "detection"]
