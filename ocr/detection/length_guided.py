@@ -12,9 +12,9 @@ a score without any structure says nothing and the expected widths decide: a you
 no harm.  Expected widths lie between regular spacing and the widths that letters have on the average of many typefaces.  The cutting is
 done twice: in the second round ``regularity`` is lower by as much as profile and Gaussians agreed in the first.
 
-No threshold is set beforehand.  The maxima of the profile are ranked by prominence (their height over the saddle that joins them to a
-higher one), which is what sweeping a threshold from 1 to 0 and counting what appears would give, and as many are taken as the text
-has characters.
+No threshold is set beforehand.  Maxima are ranked by prominence (their height over the saddle that joins them to a higher one), which is
+what sweeping a threshold from 1 to 0 and counting what appears would give, and as many are taken as the text has characters.  They
+are those of the highest score in every column: where letters lean or differ in height, the mean fills the valleys between them.
 
 The confidence is the paper's with another count: l_c are the pieces that hold exactly one of these maxima, so a wrong place
 costs as much as a wrong number, and it is tempered by the agreement of the profile with all the Gaussians.  Choosing by the length would
@@ -24,6 +24,8 @@ otherwise make every confidence 1.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -46,7 +48,7 @@ _TAU = 0.2
 """Deviation of log widths up to which the penalty grows as its square."""
 _LEAST_DOUBT = 0.1
 _CORE = (0.2, 0.8)
-"""Rows of the word that the profile averages, shares of its height: letters differ in height, their middles do not."""
+"""Rows of the word that the profile is made of, shares of its height: letters differ in height, their middles do not."""
 _GLYPHS = {
     0.45: ".,:;'`|!",
     0.5: "ijl ",
@@ -87,7 +89,7 @@ class LengthGuided:
         regularity: float = 3.0,
         evenness: float = 0.35,
         faintest: float = 0.3,
-        prominence: float = 0.05,
+        prominence: float = 0.02,
         agreement: float = 0.6,
     ) -> None:
         if regularity <= 0 or not 0 <= evenness <= 1:
@@ -104,18 +106,19 @@ class LengthGuided:
         self.agreement = agreement
 
     def __call__(self, region_hw: Maps, text: str) -> Split:
-        """See :class:`~ocr.detection.splitting.Splitter`; ``found`` counts the maxima of the profile, at most l of them."""
+        """See :class:`~ocr.detection.splitting.Splitter`; ``found`` counts the maxima, at most l of them."""
         text = text.strip()
         height, width = region_hw.shape
-        profile = along(region_hw, COLUMNS * len(text))
-        profile /= max(float(profile.max()), self.faintest)
+        profile, highest = (along(region_hw, COLUMNS * len(text), of_rows) for of_rows in (np.mean, np.max))
+        for score in (profile, highest):
+            score /= max(float(score.max()), self.faintest)
         letters = np.array([not c.isspace() for c in text])
         length = int(letters.sum())
         evidence = _evidence(profile), _space_evidence(profile) if not letters.all() else np.zeros(0, np.float32)
         cuts = self._cuts(evidence, text, self.regularity)
         doubt = max(_LEAST_DOUBT, 1 - _correlation(profile, _expected_profile(cuts, letters)))
         cuts = self._cuts(evidence, text, self.regularity * doubt)
-        maxima = [at for at, rise in prominences(profile)[:length] if rise >= self.prominence]
+        maxima = [at for at, rise in prominences(highest)[:length] if rise >= self.prominence]
         held = np.histogram(maxima, cuts)[0][letters]
         agreement = _correlation(profile, _expected_profile(cuts, letters))
         confidence = float((held == 1).mean()) * min(1.0, max(0.0, agreement) / self.agreement)
@@ -148,14 +151,14 @@ class LengthGuided:
         return np.array(cuts[::-1])
 
 
-def along(region_hw: Maps, columns: int) -> Profile:
-    """The mean score over the middle rows of a word, resampled to ``columns``; scores outside [0, 1] are clipped, NaN is 0."""
+def along(region_hw: Maps, columns: int, of_rows: Callable[..., Any] = np.mean) -> Profile:
+    """The mean (or highest) score over a word's middle rows, resampled to ``columns``; scores are clipped to [0, 1], NaN is 0."""
     height, width = region_hw.shape
     top = int(_CORE[0] * height)
     rows = region_hw[top : max(top + 1, int(np.ceil(_CORE[1] * height)))]
-    mean = np.clip(np.nan_to_num(rows), 0, 1).mean(axis=0)
+    score = of_rows(np.clip(np.nan_to_num(rows), 0, 1), axis=0)
     places = (np.arange(columns) + 0.5) * (width / columns) - 0.5
-    return np.interp(places, np.arange(width), mean).astype(np.float32)
+    return np.interp(places, np.arange(width), score).astype(np.float32)
 
 
 def expected_widths(text: str, evenness: float) -> NDArray[np.float64]:

@@ -93,7 +93,8 @@ def _kth_on_cpu(values: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
         elif count:
             chosen = np.partition(row, len(row) - count)[len(row) - count :]
             kth[i] = chosen[0]
-            share[i] = np.count_nonzero(chosen == chosen[0]) / np.count_nonzero(row == chosen[0])
+            tied = int(np.count_nonzero(row == chosen[0]))  # 0 where the score is not a number
+            share[i] = np.count_nonzero(chosen == chosen[0]) / max(1, tied)
     shape = (*k.shape, 1)
     return torch.from_numpy(kth).view(shape), torch.from_numpy(share).view(shape)
 

@@ -183,6 +183,9 @@ def test_profile_of_a_map():
     region = np.zeros((10, 4), np.float32)
     region[2:8] = [0.0, 0.5, 2.0, np.nan]
     np.testing.assert_allclose(along(region, 4), [0, 0.5, 1, 0])
+    region[4] = [0.4, 0, 0, 0]
+    np.testing.assert_allclose(along(region, 4, np.max), [0.4, 0.5, 1, 0])
+    region[4] = region[3]
     np.testing.assert_allclose(along(region, 8), [0, 0.125, 0.375, 0.625, 0.875, 0.75, 0.25, 0])
 
 
@@ -201,3 +204,16 @@ def test_expected_widths_lie_between_letters_and_regular_spacing():
 def test_arguments_out_of_range_are_refused(arguments):
     with pytest.raises(ValueError, match=next(iter(arguments))):
         LengthGuided(**arguments)
+
+
+def test_leaning_letters_are_counted_though_their_mean_has_no_valleys():
+    height, pitch, count = 32, 12, 6
+    y, x = np.mgrid[:height, : pitch * count + height].astype(np.float32)
+    leaning = sum(
+        np.exp(-0.5 * (((x - pitch * (i + 0.5) - 0.9 * (height - y)) / 3) ** 2 + ((y - 16) / 8) ** 2))
+        for i in range(count)
+    )
+    split = LengthGuided()(leaning.astype(np.float32), "abcdef")
+    mean = along(leaning, 72)
+    assert sum(rise > 0.02 for _, rise in prominences(mean / mean.max())) < count
+    assert split.found == count
