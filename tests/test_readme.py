@@ -19,7 +19,7 @@ def commands(program: str) -> list[tuple[str, str]]:
     """Lines of a page that start a program, without what stands behind a comment sign or two spaces and a bracket."""
     found = []
     for name, text in TEXT.items():
-        for line in text.splitlines():
+        for line in re.sub(r"\\\n\s*", "", text).splitlines():
             plain = re.split(r"\s+#|\s{2,}\(", line.strip().strip("`"))[0]
             if plain.startswith(program + " ") and "|" not in plain:
                 found.append((name, plain.removesuffix("…").strip()))
