@@ -90,17 +90,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         out.print(f"error: {error}", style="red", highlight=False, markup=False)
         return 1
-    table = Table(title=f"H-mean (IoU .5) on rendered scenes, look {arguments.look}; words in brackets")
-    for column in ("", "direction", *(_label(*r) for r in RANGES), "all", "recall", "precision"):
-        table.add_column(column, justify="left" if column in ("", "direction") else "right")
+    table = _table(arguments.look)
     for language, direction in track(pairs, console=out, transient=True, disable=not out.is_terminal):
         pictures = list(searched(detector, language, direction, arguments.look, arguments.size, arguments.scenes))
-        cells = [found(pictures, low, high) for low, high in (*RANGES, (0.0, INFINITE))]
-        whole = FOUND.result([row for _, row in pictures])
-        shown = [f"{cell.hmean:.3f} ({cell.words})" for cell in cells]
-        table.add_row(language, direction, *shown, f"{whole.recall:.3f}", f"{whole.precision:.3f}")
+        table.add_row(language, direction, *_shown(pictures))
     out.print(table)
     return 0
+
+
+def _table(look: str) -> Table:
+    table = Table(title=f"H-mean (IoU .5) on rendered scenes, look {look}; words in brackets")
+    for column in ("", "direction"):
+        table.add_column(column)
+    for column in (*(_label(*r) for r in RANGES), "all", "recall", "precision"):
+        table.add_column(column, justify="right")
+    return table
+
+
+def _shown(pictures: Sequence[tuple[Sequence[Detection], PictureRow]]) -> list[str]:
+    cells = [found(pictures, low, high) for low, high in (*RANGES, (0.0, INFINITE))]
+    whole = FOUND.result([row for _, row in pictures])
+    return [*(f"{cell.hmean:.3f} ({cell.words})" for cell in cells), f"{whole.recall:.3f}", f"{whole.precision:.3f}"]
 
 
 def _label(low: float, high: float) -> str:
