@@ -1,6 +1,7 @@
 """Small sets that the tests train on, rendered once per session."""
 
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -20,6 +21,9 @@ os.environ["OCR_CACHE"] = tempfile.mkdtemp(prefix="ocr-cache-")
 # speed is measured in benchmarks: a busy machine must not fail a test
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
+# a shell starts its background jobs deaf to Ctrl-C, and they hand that on to every program that a test interrupts
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def encoded(image: Image) -> bytes:
