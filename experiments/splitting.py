@@ -57,12 +57,12 @@ class Cut:
     label: Label
 
 
-def rendered(name: str, scenes: int) -> Iterator[Scene]:
+def rendered(name: str, scenes: int, seed: int) -> Iterator[Scene]:
     """Scenes of a look, with words of the test half of the vocabulary."""
     look = load_look(name)
     look = look.replace(words=dataclasses.replace(look.words, slice="test"))
     for i in range(scenes):
-        yield render_scene(look, generator(7, "splitting", name, i), *look.picture)
+        yield render_scene(look, generator(seed, "splitting", name, i), *look.picture)
 
 
 def prepared(root: Path, name: str) -> list[Scene]:
@@ -154,6 +154,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("checkpoint", type=Path, help="of a detector")
     parser.add_argument("--look", action="append", help=f"of rendered scenes, repeatable (default: {', '.join(LOOKS)})")
     parser.add_argument("--scenes", type=int, default=30, help="per look (default: 30)")
+    parser.add_argument("--seed", type=int, default=7, help="of the rendered scenes (default: 7)")
     parser.add_argument("--data", help="prepared set with character quads, instead of rendered scenes")
     parser.add_argument("--root", type=Path, default=Path("data"), help="root of the prepared sets (default: data)")
     parser.add_argument("--crop-height", type=int, default=96, help="pixels (default: 96)")
@@ -167,7 +168,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.data:
             sources = {arguments.data: prepared(arguments.root, arguments.data)}
         else:
-            sources = {name: rendered(name, arguments.scenes) for name in arguments.look or LOOKS}
+            sources = {name: rendered(name, arguments.scenes, arguments.seed) for name in arguments.look or LOOKS}
     except ValueError as error:
         out.print(f"error: {error}", style="red", highlight=False, markup=False)
         return 1

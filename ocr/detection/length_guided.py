@@ -89,7 +89,7 @@ class LengthGuided:
         regularity: float = 3.0,
         evenness: float = 0.35,
         faintest: float = 0.3,
-        prominence: float = 0.01,
+        prominence: float = 0.02,
         agreement: float = 0.6,
     ) -> None:
         if regularity <= 0 or not 0 <= evenness <= 1:
