@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FILES = [p for d in ("ocr", "data_prep", "experiments") for p in sorted((ROOT / d).rglob("*.py"))] + [ROOT / "train.py"]
 OURS = ("ocr", "data_prep", "experiments", "train")
 
-GROUND = r"ocr|ocr\.(types|geometry|charset|seeding|averaging|gathering|finite|pieces)"
+GROUND = r"ocr|ocr\.(types|geometry|charset|seeding|averaging|gathering|finite|pieces|freed_memory)"
 PARTS = r"ocr\.(data|render|detection|recognition|metrics)\b.*"
 READING = r"reader|reading_(order|direction|choice)|character_places|straighten|picture_files|inputs|read_files|export_(text|layout)"
 DEPLOYING = r"export|attention_loop|int8|runtime|deployed|serve|web"
@@ -46,7 +46,7 @@ HOMES = {
 """A library, and the modules that may import it."""
 
 WITHOUT_TORCH = rf"""
-    ocr\.(types|geometry|charset|seeding|{READING}|deployed|draw|page|terminal|cli|sweep)|ocr\.commands\b.*
+    ocr\.(types|geometry|charset|seeding|freed_memory|{READING}|deployed|draw|page|terminal|cli|sweep)|ocr\.commands\b.*
     | ocr\.detection\.(postprocess|polygons|characters|lines|words|tiling|score_maps|search)
     | ocr\.recognition\.(codec|decode|fitting|crops)
     | ocr\.(metrics|render)\b.* | ocr\.data\.(?!datamodule|patience).* | ocr\.run\.record | data_prep\b(?!\.__main__).*

@@ -21,7 +21,8 @@ from experiments.bench.turns import figure, in_turns
 from ocr.detection.backbones import VGG16BN, Backbone, MobileNetV2, ResNet
 from ocr.detection.craft import CRAFT
 from ocr.detection.loss import detection_loss
-from ocr.run.hardware import bf16_in_hardware, keep_freed_memory
+from ocr.freed_memory import keep_freed_memory
+from ocr.run.hardware import bf16_in_hardware
 from ocr.run.record import forget_peak_memory, peak_memory_mb
 
 SEARCHED = (736, 1280)

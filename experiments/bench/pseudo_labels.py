@@ -27,10 +27,11 @@ from ocr.detection.loss import detection_loss
 from ocr.detection.pseudo_labels import Labeller, splice
 from ocr.detection.samples import SceneEncoder
 from ocr.detection.word_crops import word_frame
+from ocr.freed_memory import keep_freed_memory
 from ocr.geometry import bounding_quad, rectify
 from ocr.render.look import Range, load_look
 from ocr.render.scene import render_scene
-from ocr.run.hardware import bf16_in_hardware, keep_freed_memory
+from ocr.run.hardware import bf16_in_hardware
 from ocr.seeding import generator
 from ocr.types import Image, Scene, SceneBatch, SceneWord
 

@@ -28,10 +28,12 @@ import numpy as np
 import torch
 
 from experiments.bench.turns import figure
+from ocr import deployed
 from ocr.charset import Charset
 from ocr.detection.craft import CRAFT
 from ocr.detection.detector import Detector
 from ocr.detection.score_maps import score_maps
+from ocr.freed_memory import keep_freed_memory
 from ocr.metrics.detection import DetectionResult
 from ocr.metrics.iou import BoxProtocol
 from ocr.metrics.spotting import Spotting
@@ -44,7 +46,6 @@ from ocr.recognition.seq import NoSequence
 from ocr.recognition.trans import NoTransformation
 from ocr.render.look import Range, load_language, load_look
 from ocr.render.scene import render_scene
-from ocr.run import checkpoint
 from ocr.run.hardware import bf16_in_hardware
 from ocr.run.record import forget_peak_memory, peak_memory_mb
 from ocr.seeding import generator
@@ -79,8 +80,9 @@ def newest_pair(runs: Path) -> tuple[Path, Path] | None:
 def reader_of(pair: tuple[Path, Path] | None, precision: str, truth: Scene) -> tuple[Any, Any]:
     """Detector and recogniser of two checkpoints, or the demo's networks with random weights."""
     if pair is not None:
-        detector = checkpoint.deployable(pair[0], "detection", long_side=LONG_SIDE, precision=precision)
-        return detector, checkpoint.deployable(pair[1], "recognition", precision=precision)
+        detector = deployed.detector(pair[0], "cpu", long_side=LONG_SIDE, precision=precision)
+        return detector, deployed.recognizer(pair[1], "cpu", precision=precision)
+    keep_freed_memory(deployed.KEPT)
     torch.manual_seed(1)
     stages = [NoTransformation, partial(VGG, channels=128, norm_all=True), NoSequence, CTC]
     network = FourStage(Charset.from_spec("digits_lower"), *stages)

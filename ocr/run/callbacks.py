@@ -11,8 +11,8 @@ import torch
 from rich.console import Console
 
 from ocr.data.datamodule import Part
+from ocr.freed_memory import hand_back_freed_memory
 from ocr.gathering import gathered
-from ocr.run.hardware import hand_back_freed_memory
 from ocr.run.logging import Journal
 from ocr.run.record import peak_memory_mb
 from ocr.run.saving import Checkpoints

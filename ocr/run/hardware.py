@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
-import sys
 import warnings
 from typing import Any
 
@@ -13,13 +11,11 @@ import cv2
 import pytorch_lightning as pl
 import torch
 
+from ocr.freed_memory import keep_freed_memory
 from ocr.seeding import derived_seed
 
 DEFAULT_THREADS = torch.get_num_threads()
 """What torch takes by itself (OMP_NUM_THREADS, or the cores it may use), before any run of this process changed it."""
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-"""glibc's names for its ``mallopt`` parameters, malloc.h."""
-_LARGEST_INT = 2**31 - 1
 
 
 def check_device(trainer: dict[str, Any], in_sweep: bool) -> None:
@@ -81,30 +77,6 @@ def prepare_torch(threads: int | None, seed: int) -> None:
     # Nothing here reads it, and filling it takes a tenth of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.manual_seed(derived_seed(seed, "weights"))
-
-
-def keep_freed_memory() -> None:
-    """Ask glibc not to hand large freed blocks back to the system; does nothing under another C library.
-
-    Activations are freed and allocated anew at every step.  By default each of them is mapped and its pages are faulted in
-    again, thousands a step (``make bench-craft`` prints both).
-    """
-    c_library = _glibc()
-    if c_library is not None:
-        c_library.mallopt(_TRIM_THRESHOLD, _LARGEST_INT)
-        c_library.mallopt(_MMAP_THRESHOLD, _LARGEST_INT)
-
-
-def hand_back_freed_memory() -> None:
-    """Give the system back what is free now; the next steps fault in again what they need of it."""
-    c_library = _glibc()
-    if c_library is not None:
-        c_library.malloc_trim(0)
-
-
-def _glibc() -> ctypes.CDLL | None:
-    c_library = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
-    return c_library if hasattr(c_library, "gnu_get_libc_version") else None
 
 
 def bf16_in_hardware(accelerator: str) -> bool:
