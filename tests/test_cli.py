@@ -34,9 +34,9 @@ def test_a_recogniser_is_scored_with_all_that_makes_numbers_comparable(
     data = open_set(tiny_root, "recognition", "rendered_words_v1", "test")
     run = RunRecord.read(tiny_recognizer.parent)
     assert run is not None
-    accuracy, ned, *confidence = scores_of(tmp_path)
+    accuracy, ned, cer, *confidence = scores_of(tmp_path)
     assert [row["metric"] for row in confidence] == ["ECE", "AURC"]
-    for row, metric in ((accuracy, "word_accuracy"), (ned, "1-NED")):
+    for row, metric in ((accuracy, "word_accuracy"), (ned, "1-NED"), (cer, "CER")):
         expected = {
             "set": "rendered_words_v1",
             "split": "test",
@@ -63,7 +63,7 @@ def test_a_recogniser_is_scored_with_all_that_makes_numbers_comparable(
     readings = checkpoint.recognizer(tiny_recognizer).read([data[i].image for i in range(len(data))])
     assert [row["prediction"] for row in rows] == [reading.text for reading in readings]
     printed = capsys.readouterr().out
-    assert printed.count("rendered stand-in") == 4
+    assert printed.count("rendered stand-in") == 5
     assert all(f"word accuracy by {by}" in printed for by in ("crop height", "crop aspect ratio", "label length"))
     assert "full94" in printed
 
@@ -91,7 +91,7 @@ def test_rows_are_replaced_not_repeated_and_other_protocols_are_added(
 ) -> None:
     for protocol in ("case36", "case36", "full94"):
         assert evaluate(tiny_recognizer, tiny_root, tmp_path, "data=rendered_words_v1", f"protocol={protocol}") == 0
-    assert [r["protocol"] for r in scores_of(tmp_path)] == ["case36"] * 4 + ["full94"] * 4
+    assert [r["protocol"] for r in scores_of(tmp_path)] == ["case36"] * 5 + ["full94"] * 5
 
 
 def test_the_protocol_is_that_of_training_when_none_is_named(

@@ -76,12 +76,15 @@ def _parts(table: Floats, strata: Sequence[Hashable] | None) -> list[Floats]:
 
 
 def picture_sums(
-    keys: Sequence[str], values: Sequence[float], strata: Sequence[str] | None = None
+    keys: Sequence[str],
+    values: Sequence[float],
+    strata: Sequence[str] | None = None,
+    weights: Sequence[float] | None = None,
 ) -> tuple[Floats, list[str]]:
-    """Units for :func:`bootstrap` of a mean over words: per picture, the sum of its values and its number of words; and its part.
+    """Units for :func:`bootstrap` of a mean over words: per picture, the sums of its values and of its words' weights; and its part.
 
     Words of one picture (``set/picture#3``: what stands before ``#``) are not independent, so they are drawn together.  A
-    word without a key is a unit of its own.
+    word without a key is a unit of its own.  Without weights each word weighs 1.
     """
     sums: dict[Hashable, list[float]] = {}
     parts: dict[Hashable, str] = {}
@@ -90,7 +93,7 @@ def picture_sums(
         unit = (part, key.partition("#")[0] or place)
         total = sums.setdefault(unit, [0.0, 0.0])
         total[0] += value
-        total[1] += 1
+        total[1] += weights[place] if weights is not None else 1
         parts[unit] = part
     return np.array(list(sums.values())), list(parts.values())
 

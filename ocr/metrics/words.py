@@ -1,4 +1,4 @@
-"""Word accuracy and 1-NED under a named folding, and what the confidence is worth.
+"""Word accuracy, 1-NED and character error rate under a named folding, and what the confidence is worth.
 
 A protocol says which differences between a label and a reading do not count.  Every label counts in n: one that the
 folding empties, or that the model could never have written, is right or wrong like any other.
@@ -154,30 +154,51 @@ class WordResult:
         return float(np.mean([row.ned for row in self.rows]))
 
     @property
+    def cer(self) -> float:
+        """The character error rate: edits that turn all readings into their labels, over the labels' length; it may exceed 1.
+
+        Raises:
+            ZeroDivisionError: the folding empties all labels.
+        """
+        return sum(self._edits()) / sum(row.length for row in self.rows)
+
+    def _edits(self) -> list[int]:
+        return [Levenshtein.distance(row.truth_folded, row.prediction_folded) for row in self.rows]
+
+    @property
     def empty(self) -> int:
         """How many labels the folding emptied; they count, and are right when the reading folds to nothing as well."""
         return sum(not row.truth_folded for row in self.rows)
 
     def scores(self, set_name: str) -> list[Score]:
-        """Word accuracy and 1-NED with their bootstrap intervals; the confidence's calibration error and risk–coverage area.
+        """Word accuracy, 1-NED and character error rate (unless no label holds any) with their bootstrap intervals; the confidence's
+        calibration error and risk–coverage area.
 
         The bootstrap draws pictures, not words (:func:`ocr.metrics.score.picture_sums`), of every list of ``strata`` as many as
         it has.  Where all words are right, or all wrong, every draw is the same, and the accuracy has the Wilson interval.
         """
         accuracy = [float(row.correct) for row in self.rows]
         sure = [row.confidence for row in self.rows]
-        return [
+        scores = [
             self._score(set_name, "word_accuracy", self.word_accuracy, self._interval(accuracy, certain=True)),
             self._score(set_name, "1-NED", self.ned, self._interval([row.ned for row in self.rows])),
+        ]
+        lengths = [row.length for row in self.rows]
+        if any(lengths):
+            scores.append(self._score(set_name, "CER", self.cer, self._interval(self._edits(), weights=lengths)))
+        return [
+            *scores,
             self._score(set_name, "ECE", expected_calibration_error(sure, accuracy), None),
             self._score(set_name, "AURC", area_under_risk_coverage(sure, accuracy), None),
         ]
 
-    def _interval(self, values: Sequence[float], certain: bool = False) -> Interval | None:
+    def _interval(
+        self, values: Sequence[float], certain: bool = False, weights: Sequence[float] | None = None
+    ) -> Interval | None:
         if certain and sum(values) in (0, self.n):
             return wilson(int(sum(values)), self.n)
-        units, strata = picture_sums([row.key for row in self.rows], values, self.strata)
-        return bootstrap(units, lambda sums: sums[:, 0] / sums[:, 1], strata=strata)
+        units, strata = picture_sums([row.key for row in self.rows], values, self.strata, weights)
+        return bootstrap(units, lambda sums: sums[:, 0] / np.maximum(sums[:, 1], 1), strata=strata)
 
     def _score(self, set_name: str, metric: str, value: float, interval: Interval | None) -> Score:
         low, high = interval or (None, None)

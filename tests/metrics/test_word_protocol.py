@@ -109,7 +109,7 @@ def test_scores_carry_protocol_n_and_intervals():
     result = CASE36(
         [("ab", Reading("ab", 1)), ("ab", Reading("ac", 1)), ("ab", Reading("ab", 1)), ("ab", Reading("xy", 1))]
     )
-    accuracy, ned, *confidence = result.scores("svt")
+    accuracy, ned, cer, *confidence = result.scores("svt")
     assert (accuracy.set, accuracy.protocol, accuracy.metric, accuracy.value, accuracy.n) == (
         "svt",
         "case36",
@@ -118,9 +118,16 @@ def test_scores_carry_protocol_n_and_intervals():
         4,
     )
     assert (ned.metric, ned.value) == ("1-NED", 0.625)
+    assert (cer.metric, cer.value) == ("CER", 3 / 8)
     assert [(s.metric, s.value, s.low) for s in confidence] == [("ECE", 0.5, None), ("AURC", 0.5, None)]
-    for score in (accuracy, ned):
+    for score in (accuracy, ned, cer):
         assert 0 <= score.low < score.value < score.high <= 1
+
+
+def test_character_errors_weigh_characters_not_words():
+    pairs = [("a", Reading("b", 1)), ("abcdefghi", Reading("abcdefghi", 1)), ("--", Reading("xyz", 1))]
+    assert CASE36(pairs).cer == pytest.approx((1 + 0 + 3) / 10)
+    assert "CER" not in [score.metric for score in CASE36(pairs[2:]).scores("")]
 
 
 def test_nothing_to_score_and_unknown_folding_are_refused():
