@@ -58,11 +58,14 @@ class Cut:
 
 
 def rendered(name: str, scenes: int, seed: int) -> Iterator[Scene]:
-    """Scenes of a look, with words of the test half of the vocabulary."""
+    """Scenes of a look, with words of the test half of the vocabulary.
+
+    Raises:
+        ValueError: there is no such look (at once, before the first scene).
+    """
     look = load_look(name)
     look = look.replace(words=dataclasses.replace(look.words, slice="test"))
-    for i in range(scenes):
-        yield render_scene(look, generator(seed, "splitting", name, i), *look.picture)
+    return (render_scene(look, generator(seed, "splitting", name, i), *look.picture) for i in range(scenes))
 
 
 def prepared(root: Path, name: str) -> list[Scene]:
