@@ -22,7 +22,10 @@ class Extent:
     def clear(self, maps_BCHW: torch.Tensor) -> torch.Tensor:
         """The maps with zeros to the right of each picture's end."""
         beyond_BW = self.beyond(maps_BCHW.shape[3])
-        return maps_BCHW if beyond_BW is None else maps_BCHW.masked_fill(beyond_BW[:, None, None], 0)
+        if beyond_BW is None:
+            return maps_BCHW
+        # masked_fill would write the channels back in front, and every layer behind it would work on them there
+        return maps_BCHW * (~beyond_BW)[:, None, None].to(maps_BCHW.dtype)
 
     def after(self, kernel: int, stride: int = 1, padding: int = 0) -> None:
         """Follow a convolution or pooling with these numbers along the width."""
