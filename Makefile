@@ -82,7 +82,7 @@ bench-read: $(DONE)  ## seconds to read a picture on one core and two, part by p
 bench-render: $(DONE)  ## rendered crops and scenes a second on one core in three languages, and a worker's memory
 	@$(BENCH).render
 
-bench-str: $(DONE)  ## attention decoding, training in bf16, reading words and label start-up, each against its plain form
+bench-str: $(DONE)  ## attention decoding, CTC, training in bf16, reading words and label start-up, each against its plain form
 	@$(BENCH).str
 
 paper: $(DONE)  ## run a table of the papers and report it: TABLE=str_grid PROFILE=smoke SEEDS=1 (experiments/*/README.md)

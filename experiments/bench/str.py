@@ -1,6 +1,7 @@
-"""Word recognition: attention decoding, training in bf16, reading words, and the second start on ten million labels.
+"""Word recognition: attention decoding, CTC over thousands of characters, training in bf16, reading words, and the second start on ten
+million labels.
 
-``--only decode train words labels`` runs some parts; ``--cells`` and ``--batch`` narrow the training.
+``--only decode ctc train words labels`` runs some parts; ``--cells`` and ``--batch`` narrow the training.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from ocr.data.environment import transaction
 from ocr.data.mixing import Draw
 from ocr.data.sets import WordSet
 from ocr.recognition.codec import CTCCodec
+from ocr.recognition.ctc_loss import ctc_loss
 from ocr.recognition.feat import RCNN, VGG, ResNet
 from ocr.recognition.four_stage import FourStage
 from ocr.recognition.pred import CTC, Attention
@@ -112,6 +114,39 @@ def decode(_: argparse.Namespace) -> None:
         seconds = in_turns(ways, 15)
     report(f"attention decoding of {BATCH} texts", seconds, BATCH)
     figure("decode", seconds["26 steps"] / seconds["until all have ended"], "times", 2)
+
+
+# --- connectionist temporal classification ------------------------------------------------------------------------------
+
+
+def over_all_classes(
+    logits_BTK: torch.Tensor, targets_BS: torch.Tensor, columns_B: torch.Tensor, lengths_B: torch.Tensor
+) -> torch.Tensor:
+    """The library's loss, in float32."""
+    log_probabilities_TBK = logits_BTK.float().log_softmax(2).transpose(0, 1)
+    return F.ctc_loss(log_probabilities_TBK, targets_BS, columns_B, lengths_B, zero_infinity=True)
+
+
+def ctc(_: argparse.Namespace) -> None:
+    """Loss and gradient of 16 texts of 10 characters in 64 columns, over 4,800 characters in bf16 and over 37 in float32."""
+    rng = generator(1, "bench", "ctc")
+    for classes, dtype, target in ((4800, torch.bfloat16, 1.5), (37, torch.float32, 0.7)):
+        logits_BTK = torch.from_numpy(rng.normal(0, 2, (16, 64, classes))).to(dtype)
+        targets_BS = torch.from_numpy(rng.integers(1, classes, (16, 10)))
+        columns_B, lengths_B = torch.full((16,), 64), torch.full((16,), 10)
+
+        def step(loss: Callable[..., torch.Tensor], given: Any) -> None:
+            leaf = given[0].detach().requires_grad_()
+            loss(leaf, *given[1:]).backward()
+
+        given = (logits_BTK, targets_BS, columns_B, lengths_B)
+        ways = {
+            "over all classes": lambda given=given: step(over_all_classes, given),
+            "over each text's own": lambda given=given: step(ctc_loss, given),
+        }
+        seconds = in_turns(ways, 25)
+        report(f"CTC loss and gradient of 16 texts, {classes} classes", seconds, 16)
+        figure(f"ctc-{classes}", seconds["over all classes"] / seconds["over each text's own"], "times", target)
 
 
 # --- training -----------------------------------------------------------------------------------------------------------
@@ -271,7 +306,7 @@ def labels(arguments: argparse.Namespace) -> None:
     figure("labels-memory", max(megabytes for _, megabytes in found[1:]), "MB", 300, at_most=True)
 
 
-PARTS = {"decode": decode, "words": words, "labels": labels, "train": train}
+PARTS = {"decode": decode, "ctc": ctc, "words": words, "labels": labels, "train": train}
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from torch import nn
 
 from ocr.charset import Charset
 from ocr.recognition.codec import AttentionCodec, CTCCodec
+from ocr.recognition.ctc_loss import ctc_loss
 from ocr.recognition.extent import Extent
 from ocr.recognition.stages import ClassAxis, Prediction
 
@@ -46,16 +47,9 @@ class CTC(Prediction):
         """
         logits_BTK = self.linear(features_BTC)
         targets, lengths = self.codec.encode(texts)
-        with torch.autocast(logits_BTK.device.type, enabled=False):
-            log_probabilities_TBK = logits_BTK.float().log_softmax(2).transpose(0, 1)
-            all_B = torch.full((len(texts),), logits_BTK.shape[1], dtype=torch.long)
-            return F.ctc_loss(
-                log_probabilities_TBK,
-                torch.from_numpy(targets).to(logits_BTK.device),
-                all_B if columns_B is None else columns_B.cpu(),
-                torch.from_numpy(lengths),
-                zero_infinity=True,
-            )
+        if columns_B is None:
+            columns_B = torch.full((len(texts),), logits_BTK.shape[1])
+        return ctc_loss(logits_BTK, torch.from_numpy(targets), columns_B, torch.from_numpy(lengths))
 
     def terms(self, texts: list[str]) -> int:
         """The texts."""
