@@ -14,10 +14,10 @@ import pytest
 from ocr.charset import FULL94, Charset
 from ocr.config import build, compose_config, plain
 from ocr.data.records import check_characters
-from ocr.render.look import load_language, load_look
+from ocr.render.look import load_language, load_look, spelt_out
 from ocr.render.source import RenderedScenes, RenderedWords
 from ocr.render.texts import draw_script_text
-from ocr.render.vocabulary import part_of
+from ocr.render.vocabulary import part_of, vocabulary
 from ocr.seeding import generator
 from ocr.types import Word
 
@@ -181,3 +181,17 @@ def test_the_charset_of_three_languages_holds_what_its_comment_says() -> None:
     assert set("亜腕鬱諧𠮟塡剝頰填頬剥叱") <= set(kanji)
     frequent = compose_config(["charset=japanese"]).charset.spec
     assert sorted(set(kanji) - set(frequent)) == sorted("諧逓𠮟塡剝頰")
+
+
+def test_the_largest_charset_holds_both_standards_and_strings_without_sense_hold_all_of_it() -> None:
+    spec = compose_config(["charset=mixed_all"]).charset.spec
+    assert len(Charset.from_spec(spec)) == len(spec) == 17_831
+    assert spec.startswith(compose_config(["charset=mixed"]).charset.spec)
+    cells = (bytes([row, cell]) for row in range(0xB0, 0xF5) for cell in range(0xA1, 0xFF))
+    kanji = {code.decode("euc_jp", "ignore") for code in cells} - {""}
+    assert len(kanji) == 6355
+    assert {c for c in spec if "CJK UNIFIED" in unicodedata.name(c)} == kanji | set("𠮟塡剝頰")
+    assert {c for c in spec if "HANGUL" in unicodedata.name(c)} == set(map(chr, range(0xAC00, 0xD7A4)))
+    for language in map(load_language, ("ja", "ko")):
+        drawn = set(vocabulary(language.vocabulary, "train", 0.1).characters + spelt_out(language.characters))
+        assert {c for c in spec if unicodedata.name(c).startswith(("CJK", "HANGUL")[language.name == "ko"])} <= drawn
