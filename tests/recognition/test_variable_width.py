@@ -55,6 +55,24 @@ def test_padding_changes_neither_logits_nor_loss(cell):
     assert network.loss(images, texts, widths).item() == pytest.approx(expected, rel=5e-3 if tolerance > 1e-3 else 1e-4)
 
 
+@pytest.mark.parametrize("feat", FEAT)
+def test_channels_stay_last_through_all_layers(feat):
+    """A layer that puts them in front makes every layer behind it slower, and says nothing."""
+    network = build_cell(f"None-{feat}-None-CTC", max_length=6).to(memory_format=torch.channels_last)
+    _, images, widths = batch()
+    seen = []
+
+    def look(layer, given):
+        seen.append(given[0].is_contiguous(memory_format=torch.channels_last))
+
+    for layer in network.feat.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.register_forward_pre_hook(look)
+    network.loss(images.contiguous(memory_format=torch.channels_last), ["ab"] * len(WIDTHS), widths)
+    assert len(seen) > 5
+    assert all(seen)
+
+
 def test_both_ways_through_a_bilstm_agree_in_states_and_gradients():
     torch.manual_seed(0)
     layer = BiLSTM(5, hidden=4, layers=1).layers[0]
